@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `brig_container`: one container and what can be done with it.
+
+use std::ffi::{OsStr, c_char, c_int};
+use std::os::fd::{BorrowedFd, IntoRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{
+    Head, Object, Options, boundary, brig_error, brig_process, brig_runtime, brig_status, give_string, handle, invalid,
+    known_flags, optional, options, output, release, retain, string, text,
+};
+use crate::container::{Container, CreateOptions};
+use crate::error::Result;
+
+/// For brig_create_options: do not use pivot_root(2), for a root that is an initramfs. Less safe.
+pub const BRIG_CREATE_NO_PIVOT: u64 = 1;
+
+/// For brig_container_signal(): to every process of the container, not only its init.
+pub const BRIG_SIGNAL_ALL: u64 = 1;
+
+/// For brig_container_delete(): kill a container that still runs, and clear what a crash left.
+pub const BRIG_DELETE_FORCE: u64 = 1;
+
+/// How to create a container. BRIG_INIT(brig_create_options) and set what you need.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct brig_create_options {
+    /// sizeof(brig_create_options); set it with BRIG_INIT.
+    pub size: usize,
+    /// The bundle: a directory with a config.json (nullable if `spec` is given).
+    pub bundle: *const c_char,
+    /// The spec as JSON, instead of the bundle's config.json (nullable).
+    pub spec: *const c_char,
+    /// The root filesystem, instead of the spec's root.path (nullable).
+    pub rootfs: *const c_char,
+    /// Three files for stdin, stdout and stderr, -1 for /dev/null (nullable: the caller's 0, 1, 2).
+    /// With process.terminal the terminal is used instead.
+    pub stdio: *const c_int,
+    /// More files for the container's program, which sees them as 3, 4 and so on (nullable).
+    pub fds: *const c_int,
+    /// How many `fds` there are.
+    pub fd_count: usize,
+    /// Any of BRIG_CREATE_*.
+    pub flags: u64,
+    /// The root filesystem as an open directory, instead of a path; 0 is none.
+    pub rootfs_fd: c_int,
+    /// Once this file is readable, give up and undo: BRIG_ERR_CANCELED; 0 is none.
+    pub cancel_fd: c_int,
+}
+
+// SAFETY: pointers and integers only, no padding (checked below), `size` first.
+unsafe impl Options for brig_create_options {}
+
+const _: () = assert!(size_of::<brig_create_options>() == 6 * size_of::<usize>() + size_of::<usize>() + 8 + 8);
+
+/// One container. It outlives every handle to it, and this process.
+pub struct brig_container {
+    head: Head,
+    value: Arc<Container>,
+}
+
+impl Object for brig_container {
+    const MAGIC: u32 = 0x6272_6702;
+    const NOUN: &'static str = "container";
+
+    fn head(&self) -> &Head {
+        &self.head
+    }
+}
+
+impl brig_container {
+    fn new(value: Container) -> Self {
+        Self { head: Head::new::<Self>(), value: Arc::new(value) }
+    }
+}
+
+fn path<'a>(pointer: *const c_char) -> Option<&'a Path> {
+    optional(pointer).map(|path| Path::new(OsStr::from_bytes(path.to_bytes())))
+}
+
+/// An optional descriptor, where 0 means none.
+fn descriptor<'a>(argument: &str, fd: c_int) -> Result<Option<BorrowedFd<'a>>> {
+    match fd {
+        0 => Ok(None),
+        // SAFETY: the caller keeps the file open for the call.
+        fd if fd > 0 => Ok(Some(unsafe { BorrowedFd::borrow_raw(fd) })),
+        _ => Err(invalid(argument, "is negative; none is 0")),
+    }
+}
+
+/// Reads the caller's options; what they point to is borrowed for the call.
+fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptions<'a>> {
+    let given = options("options", pointer)?;
+    if given.fds.is_null() != (given.fd_count == 0) {
+        return Err(invalid("fds", "does not go with fd_count"));
+    }
+    if given.fd_count > 1 << 16 {
+        return Err(invalid("fd_count", "is too large"));
+    }
+    // SAFETY: the caller gives NULL or three numbers.
+    let stdio = (!given.stdio.is_null()).then(|| unsafe { *given.stdio.cast::<[c_int; 3]>() });
+    let fds = match given.fd_count {
+        0 => &[][..],
+        // SAFETY: the caller says that so many numbers are there.
+        count => unsafe { std::slice::from_raw_parts(given.fds, count) },
+    };
+    Ok(CreateOptions {
+        bundle: path(given.bundle),
+        spec: optional(given.spec).map(|spec| spec.to_bytes()),
+        rootfs: path(given.rootfs),
+        rootfs_fd: descriptor("rootfs_fd", given.rootfs_fd)?,
+        stdio,
+        fds,
+        no_pivot: known_flags(given.flags, BRIG_CREATE_NO_PIVOT)? & BRIG_CREATE_NO_PIVOT != 0,
+        cancel: descriptor("cancel_fd", given.cancel_fd)?,
+    })
+}
+
+/// Creates a container: everything is set up, and its init waits for brig_container_start().
+///
+/// `id` has letters, digits and `_ + - .` only, and at most 1024 of them. If anything fails, nothing is left.
+///
+/// # Safety
+/// Handles, strings, options and places are NULL or valid, as the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_create(
+    runtime: *mut brig_runtime,
+    id: *const c_char,
+    options: *const brig_create_options,
+    container: *mut *mut brig_container,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let runtime = handle(runtime)?;
+        let place = output("container", container)?;
+        let id = text("id", string("id", id)?)?;
+        let value = Container::create(Arc::clone(&runtime.value), id, &create_options(options)?)?;
+        *place = brig_container::new(value).give();
+        Ok(())
+    })
+}
+
+/// Stores in `*plan` what brig_container_create() would do with these arguments, a step a line, for
+/// people to read. Changes nothing.
+///
+/// # Safety
+/// Handles, strings, options and places are NULL or valid, as the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_plan(
+    runtime: *mut brig_runtime,
+    id: *const c_char,
+    options: *const brig_create_options,
+    plan: *mut *mut c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let runtime = handle(runtime)?;
+        let place = output("plan", plan)?;
+        let id = text("id", string("id", id)?)?;
+        *place = give_string(Container::plan(&runtime.value, id, &create_options(options)?)?)?;
+        Ok(())
+    })
+}
+
+/// Opens the container `id`, whoever created it.
+///
+/// # Safety
+/// Handles, strings and places are NULL or valid, as the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_open(
+    runtime: *mut brig_runtime,
+    id: *const c_char,
+    container: *mut *mut brig_container,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let runtime = handle(runtime)?;
+        let place = output("container", container)?;
+        let id = text("id", string("id", id)?)?;
+        *place = brig_container::new(Container::open(Arc::clone(&runtime.value), id)?).give();
+        Ok(())
+    })
+}
+
+/// Takes one more reference, and returns `container`. NULL is fine.
+///
+/// # Safety
+/// `container` is NULL or a handle that the caller has a reference to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_ref(container: *mut brig_container) -> *mut brig_container {
+    retain(container)
+}
+
+/// Gives a reference back; the container lives on. NULL is fine.
+///
+/// # Safety
+/// `container` is NULL or a handle that the caller has a reference to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_unref(container: *mut brig_container) {
+    release(container);
+}
+
+/// Lets the init process run the user's program, then runs the poststart hooks. A program that cannot
+/// be executed is BRIG_ERR_PROGRAM.
+///
+/// # Safety
+/// `container` is NULL or a handle; `error` is NULL or a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_start(
+    container: *mut brig_container,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || handle(container)?.value.start())
+}
+
+/// Stores the OCI state as JSON in `*state`, to be freed with brig_string_free().
+///
+/// # Safety
+/// `container` is NULL or a handle; `state` and `error` are NULL or places for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_state(
+    container: *mut brig_container,
+    state: *mut *mut c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("state", state)?;
+        *place = give_string(container.value.state()?)?;
+        Ok(())
+    })
+}
+
+/// Sends a signal to the container's init, or with BRIG_SIGNAL_ALL to all of its processes. A container
+/// that is stopped is BRIG_ERR_STATE.
+///
+/// # Safety
+/// `container` is NULL or a handle; `error` is NULL or a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_signal(
+    container: *mut brig_container,
+    signal: c_int,
+    flags: u64,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let all = known_flags(flags, BRIG_SIGNAL_ALL)? & BRIG_SIGNAL_ALL != 0;
+        container.value.signal(signal, all)
+    })
+}
+
+/// Removes a stopped container: its cgroups, its state, and then runs the poststop hooks. `flags` may have
+/// BRIG_DELETE_FORCE.
+///
+/// # Safety
+/// `container` is NULL or a handle; `error` is NULL or a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_delete(
+    container: *mut brig_container,
+    flags: u64,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        container.value.delete(known_flags(flags, BRIG_DELETE_FORCE)? & BRIG_DELETE_FORCE != 0)
+    })
+}
+
+/// Stores in `*process` the init process of the container.
+///
+/// # Safety
+/// `container` is NULL or a handle; `process` and `error` are NULL or places for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_init(
+    container: *mut brig_container,
+    process: *mut *mut brig_process,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("process", process)?;
+        *place = brig_process::new(container.value.init()?).give();
+        Ok(())
+    })
+}
+
+/// Stores in `*fd` the master of the terminal that process.terminal asked for. Once, by the one who created the
+/// container; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
+///
+/// # Safety
+/// `container` is NULL or a handle; `fd` and `error` are NULL or places for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_console(
+    container: *mut brig_container,
+    fd: *mut c_int,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("fd", fd)?;
+        *place = container.value.console()?.into_raw_fd();
+        Ok(())
+    })
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What belongs to the library as a whole: versions, features, the default spec, logging, strings.
+
+use std::ffi::{CString, c_char, c_int};
+
+use super::{boundary, brig_error, brig_status, give_string, invalid, known_flags, output};
+use crate::{log, spec};
+
+/// The version as one number: major × 1,000,000 + minor × 1,000 + patch.
+#[unsafe(no_mangle)]
+pub extern "C" fn brig_version_number() -> u32 {
+    const fn number(text: &str) -> u32 {
+        let (bytes, mut at, mut value) = (text.as_bytes(), 0, 0);
+        while at < bytes.len() {
+            value = value * 10 + (bytes[at] - b'0') as u32;
+            at += 1;
+        }
+        value
+    }
+    const {
+        number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
+            + number(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
+            + number(env!("CARGO_PKG_VERSION_PATCH"))
+    }
+}
+
+/// The version as text, such as "0.1.0". Static.
+#[unsafe(no_mangle)]
+pub extern "C" fn brig_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// Stores in `*json` what this build on this kernel can do: the OCI *features* structure.
+///
+/// # Safety
+/// `json` is NULL or a place for a pointer; `error` likewise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_features(json: *mut *mut c_char, error: *mut *mut brig_error) -> brig_status {
+    boundary(error, || {
+        let place = output("json", json)?;
+        *place = give_string(spec::features()?)?;
+        Ok(())
+    })
+}
+
+/// For brig_spec_default(): a container for an ordinary user, in a user namespace of its own.
+pub const BRIG_SPEC_ROOTLESS: u64 = 1;
+
+/// Stores in `*json` a config.json to start from: a shell in the rootfs directory `rootfs`.
+/// `flags` is any of BRIG_SPEC_*.
+///
+/// # Safety
+/// `json` is NULL or a place for a pointer; `error` likewise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_spec_default(
+    flags: u64,
+    json: *mut *mut c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let place = output("json", json)?;
+        let rootless = known_flags(flags, BRIG_SPEC_ROOTLESS)? & BRIG_SPEC_ROOTLESS != 0;
+        *place = give_string(spec::default_spec(rootless)?)?;
+        Ok(())
+    })
+}
+
+/// Frees a string that a call stored for you. NULL is fine.
+///
+/// # Safety
+/// `string` is NULL or came from this library and was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_string_free(string: *mut c_char) {
+    if !string.is_null() {
+        // SAFETY: not NULL, so made by `give_string`, and the caller gives it up.
+        drop(unsafe { CString::from_raw(string) });
+    }
+}
+
+/// For brig_log_to_fd(): no more than errors.
+pub const BRIG_LOG_ERROR: u32 = 1;
+/// For brig_log_to_fd(): warnings too.
+pub const BRIG_LOG_WARNING: u32 = 2;
+/// For brig_log_to_fd(): what is done, too.
+pub const BRIG_LOG_INFO: u32 = 3;
+/// For brig_log_to_fd(): everything.
+pub const BRIG_LOG_DEBUG: u32 = 4;
+
+/// For brig_log_to_fd(): lines such as `time="…" level=error msg="…"`.
+pub const BRIG_LOG_TEXT: u32 = 0;
+/// For brig_log_to_fd(): one JSON object a line, with "level", "msg" and "time".
+pub const BRIG_LOG_JSON: u32 = 1;
+
+/// Sends the log of the whole library to the file `fd`, which is duplicated; -1 turns it off, as it is
+/// at first. `level` is one of BRIG_LOG_ERROR to BRIG_LOG_DEBUG, `format` BRIG_LOG_TEXT or
+/// BRIG_LOG_JSON. Each line is one write(2).
+///
+/// # Safety
+/// `error` is NULL or a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_log_to_fd(
+    fd: c_int,
+    level: u32,
+    format: u32,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        if !(BRIG_LOG_ERROR..=BRIG_LOG_DEBUG).contains(&level) {
+            return Err(invalid("level", "is none of BRIG_LOG_ERROR to BRIG_LOG_DEBUG"));
+        }
+        if format > BRIG_LOG_JSON {
+            return Err(invalid("format", "is neither BRIG_LOG_TEXT nor BRIG_LOG_JSON"));
+        }
+        log::to_fd((fd >= 0).then_some(fd), level, format == BRIG_LOG_JSON)
+    })
+}

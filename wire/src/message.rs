@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Messages over the control socket (a `SOCK_SEQPACKET` pair: one message, one packet) and over the
+//! connection to the start gate.
+
+use crate::codec::{Field, Reader};
+
+/// The kinds of messages.
+pub mod kind {
+    /// init → host: a [`Sync`](crate::Step::Sync) step was reached; `value` is its point. init waits
+    /// for a [`REPLY`].
+    pub const REACHED: u32 = 1;
+    /// host → init: go on. May carry one file descriptor, which becomes the hook state.
+    pub const REPLY: u32 = 2;
+    /// init → host: a [`Fork`](crate::Step::Fork) was done; `value` is the pid of the child in the
+    /// namespace of the one that forked, and its pidfd is attached. The sender exits.
+    pub const FORKED: u32 = 3;
+    /// init → host: the attached file is the master of the new terminal.
+    pub const CONSOLE: u32 = 4;
+    /// init → host, or over the start connection: step `step` failed. init then exits.
+    pub const FAILED: u32 = 5;
+    /// starter → init over the start connection: run the program. The end of the connection with
+    /// nothing said is the success of execve(2).
+    pub const START: u32 = 6;
+    /// init → host: a [`RunHook`](crate::Step::RunHook) ended well. Only sent where the plan ends
+    /// with it, that is, where init only supervises a hook of the runtime namespace.
+    pub const HOOK_DONE: u32 = 7;
+}
+
+/// [`Sync`](crate::Step::Sync): the host writes the id maps of the new user namespace.
+pub const POINT_MAPS: u32 = 1;
+/// [`Sync`](crate::Step::Sync): the environment stands; the host runs `prestart` and `createRuntime`.
+pub const POINT_HOOKS: u32 = 2;
+/// [`Sync`](crate::Step::Sync): everything is done; the host records the container. Should the host
+/// die before it answers, init ends, and nothing but an unfinished record is left.
+pub const POINT_COMMIT: u32 = 3;
+
+/// Most bytes of text that may follow a message.
+pub const TEXT_MAX: usize = 512;
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $code:literal $name:ident $text:literal)*) => {
+        /// What a step was doing when it failed: one system call, or the check between two.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum Act {
+            $(#[doc = $text] $name = $code,)*
+        }
+
+        impl Act {
+            /// The act with this number.
+            pub fn from_code(code: u32) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The act in words, as the object of "cannot".
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+acts! {
+    0 Step "do this"
+    1 Open "open it"
+    2 Create "create it"
+    3 OpenTarget "open the mount target"
+    4 CreateTarget "create the mount target"
+    5 OpenSource "open the mount source"
+    6 FsOpen "open the filesystem type"
+    7 FsConfig "set a filesystem option"
+    8 FsCreate "create the filesystem"
+    9 FsMount "make a mount of the filesystem"
+    10 CloneTree "clone the mount source"
+    11 SetAttr "set the mount attributes"
+    12 MoveMount "attach the mount"
+    13 Write "write the value"
+    14 NotOrdinary "mount here: the target must be an ordinary directory, not a symbolic link"
+    15 InsideProc "mount inside procfs"
+    16 WrongDevice "use it: it is not the device that it should be"
+    17 Outside "use it: it is outside the container's root"
+    18 HookExec "execute the hook"
+    19 HookExit "accept the hook's exit status"
+    20 HookSignal "accept that the hook was killed by a signal"
+    21 HookTimeout "wait longer for the hook"
+    22 NotFound "find the program"
+    23 NotExecutable "execute the program"
+    24 PivotRoot "change the root"
+    25 Unmount "unmount the old root"
+    26 Chdir "change the directory"
+    27 Fork "start a process"
+    28 Fault "pass the injected fault"
+    29 SetGroups "set the groups"
+    30 SetGid "set the group id"
+    31 SetUid "set the user id"
+    32 Malformed "read the plan"
+    33 Wait "wait"
+    34 WrongFs "use it: it is not on the filesystem that it should be"
+}
+
+/// One message. On the wire: these 24 bytes, then up to [`TEXT_MAX`] bytes of text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// One of [`kind`].
+    pub kind: u32,
+    /// The step it is about.
+    pub step: u32,
+    /// `FAILED`: the errno(3) value, or 0.
+    pub errno: i32,
+    /// `FAILED`: an [`Act`].
+    pub act: u32,
+    /// Depends on the kind: a pid, a point, a hook's exit code or signal, the index of a filesystem
+    /// option.
+    pub value: i64,
+}
+
+impl Message {
+    /// Encoded size in bytes, without text.
+    pub const SIZE: usize = 24;
+
+    /// The message as bytes.
+    pub fn encode(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        bytes[..4].copy_from_slice(&self.kind.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.step.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.errno.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.act.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.value.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a message and the text behind it.
+    pub fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let mut reader = Reader::new(bytes);
+        let message = Self {
+            kind: u32::get(&mut reader)?,
+            step: u32::get(&mut reader)?,
+            errno: i32::get(&mut reader)?,
+            act: u32::get(&mut reader)?,
+            value: i64::get(&mut reader)?,
+        };
+        Some((message, bytes.get(Self::SIZE..)?))
+    }
+}
