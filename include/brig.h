@@ -37,6 +37,20 @@ extern "C" {
 #define BRIG_INIT(type) ((type){.size = sizeof(type)})
 #endif
 
+/* --- Objects ---------------------------------------------------------------------------------- */
+
+/// What went wrong, down to its root cause. Immutable; safe to read from any thread.
+typedef struct brig_error brig_error;
+
+/// A state directory and the containers in it.
+typedef struct brig_runtime brig_runtime;
+
+/// One container. It outlives every handle to it, and this process.
+typedef struct brig_container brig_container;
+
+/// A process of a container: its init.
+typedef struct brig_process brig_process;
+
 /* --- Errors ----------------------------------------------------------------------------------- */
 
 /// How a call ended. Later versions add values: treat the unknown as BRIG_ERR_FAILED.
@@ -68,9 +82,6 @@ typedef enum {
     /// A hook failed.
     BRIG_ERR_HOOK = -12,
 } brig_status;
-
-/// What went wrong, down to its root cause. Immutable; safe to read from any thread.
-typedef struct brig_error brig_error;
 
 /// The status that the failed call returned. BRIG_ERR_INVALID for NULL.
 brig_status brig_error_status(const brig_error *error);
@@ -134,9 +145,6 @@ brig_status brig_log_to_fd(int fd, uint32_t level, uint32_t format, brig_error *
 
 /* --- Runtimes --------------------------------------------------------------------------------- */
 
-/// A state directory and the containers in it.
-typedef struct brig_runtime brig_runtime;
-
 /// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root).
 /// It is made, with mode 0700, when the first container is created.
 brig_status brig_runtime_open(const char *root, brig_runtime **runtime, brig_error **error);
@@ -161,9 +169,6 @@ brig_status brig_runtime_list(brig_runtime *runtime, char **json, brig_error **e
 
 /// For brig_container_delete(): kill a container that still runs, and clear what a crash left.
 #define BRIG_DELETE_FORCE 1
-
-/// One container. It outlives every handle to it, and this process.
-typedef struct brig_container brig_container;
 
 /// How to create a container. BRIG_INIT(brig_create_options) and set what you need.
 typedef struct {
@@ -247,9 +252,6 @@ brig_status brig_container_init(brig_container *container,
 brig_status brig_container_console(brig_container *container, int *fd, brig_error **error);
 
 /* --- Processes -------------------------------------------------------------------------------- */
-
-/// A process of a container: its init.
-typedef struct brig_process brig_process;
 
 /// How a process ended.
 typedef struct {

@@ -34,13 +34,21 @@ pub fn run(root: &Path, check: bool) -> Result<(), Box<dyn Error>> {
 }
 
 fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
-    let mut sections = String::new();
+    let (mut objects, mut sections) = (String::new(), String::new());
     for (title, module) in SECTIONS {
-        let text = section(&root.join(format!("src/ffi/{module}.rs")))?;
-        let rule = format!("{:-<1$}", format!("/* --- {title} "), WIDTH - " */".len());
-        sections += &format!("{rule} */\n\n{text}\n\n");
+        let blocks = declarations(&root.join(format!("src/ffi/{module}.rs")))?;
+        // A container's functions name processes and the other way round, so all types come first.
+        let (opaque, others): (Vec<_>, Vec<_>) =
+            blocks.into_iter().partition(|it| it.contains("\ntypedef struct brig_"));
+        objects += &opaque.concat();
+        sections += &(rule(title) + &others.concat());
     }
+    let sections = rule("Objects") + &objects + &sections;
     Ok(include_str!("brig.h.in").replace("@VERSION@", &version_macros()).replace("@SECTIONS@", sections.trim_end()))
+}
+
+fn rule(title: &str) -> String {
+    format!("{:-<1$} */\n\n", format!("/* --- {title} "), WIDTH - " */".len())
 }
 
 /// The workspace has one version, so this package's is the library's.
@@ -53,8 +61,8 @@ fn version_macros() -> String {
     .join("\n")
 }
 
-/// What cbindgen makes of one module, tidied.
-fn section(source: &Path) -> Result<String, Box<dyn Error>> {
+/// What cbindgen makes of one module: its declarations, tidied, each with its comment and an empty line.
+fn declarations(source: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let mut config = Config {
         language: Language::C,
         style: Style::Type,
@@ -70,7 +78,8 @@ fn section(source: &Path) -> Result<String, Box<dyn Error>> {
     Builder::new().with_config(config).with_src(source).generate()?.write(&mut text);
     let text = String::from_utf8(text)?;
     let lines: Vec<String> = without_safety(text.lines()).into_iter().map(wrap).collect();
-    Ok(lines.join("\n").trim().to_owned())
+    let text = lines.join("\n");
+    Ok(text.split("\n\n").map(str::trim).filter(|it| !it.is_empty()).map(|it| format!("{it}\n\n")).collect())
 }
 
 /// "# Safety" tells Rust programmers what the top of the header tells C programmers.
