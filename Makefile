@@ -70,6 +70,7 @@ check: build ## Format, lints, docs, header and exports: all that is not a test
 
 clean: ## Removes all that was built
 	rm -rf build target init/target
+	@$(MAKE) --silent -C c-examples clean
 
 deps: ## Installs what the build needs and is missing (apt-get)
 	@scripts/deps.sh build

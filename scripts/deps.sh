@@ -15,7 +15,6 @@ build command:pkg-config pkg-config
 test  file:/bin/busybox  busybox-static
 test  command:clang      clang
 test  command:g++        g++
-test  command:jq         jq
 bench command:runc       runc
 bench command:crun       crun
 END
