@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The door for users and packagers. `make` alone says what there is.
+#
+#   make build && make install DESTDIR=/tmp/stage PREFIX=/usr LIBDIR=/usr/lib/x86_64-linux-gnu
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DESTDIR    ?=
+
+CARGO   ?= cargo
+INSTALL ?= install
+OBJCOPY ?= objcopy
+
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+SONAME  := libbrig.so.$(firstword $(subst ., ,$(VERSION)))
+LIBRARY := libbrig.so.$(VERSION)
+EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test bench build install uninstall header abi check clean deps deps-test deps-bench FORCE
+
+help: ## Says what there is (the default)
+	@echo 'make TARGET, where TARGET is one of:'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-13s%s\n", $$1, $$2 }'
+
+demo: deps-test build ## Runs a real container through the C example and through the command
+	@scripts/demo.sh
+
+test: deps-test build ## Runs every test, then looks for what they left behind (as root)
+	@scripts/test.sh
+
+bench: deps-bench build ## Measures against runc, crun and a hand-written C floor
+	@benches/run.sh
+
+build: build/$(LIBRARY) build/$(SONAME) build/libbrig.so build/libbrig.a build/brig ## Builds library and command into build/
+
+install: ## Installs what was built; knows DESTDIR, PREFIX, LIBDIR, INCLUDEDIR, BINDIR
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)'
+	$(INSTALL) -m 755 build/brig '$(DESTDIR)$(BINDIR)/brig'
+	$(INSTALL) -m 755 build/$(LIBRARY) '$(DESTDIR)$(LIBDIR)/$(LIBRARY)'
+	ln -sf $(LIBRARY) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libbrig.so'
+	$(INSTALL) -m 644 build/libbrig.a '$(DESTDIR)$(LIBDIR)/libbrig.a'
+	$(INSTALL) -m 644 include/brig.h '$(DESTDIR)$(INCLUDEDIR)/brig.h'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	    -e 's|@VERSION@|$(VERSION)|' pkgconfig/brig.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/brig.pc'
+	chmod 644 '$(DESTDIR)$(LIBDIR)/pkgconfig/brig.pc'
+
+uninstall: ## Removes what install put there
+	rm -f '$(DESTDIR)$(BINDIR)/brig' '$(DESTDIR)$(LIBDIR)/$(LIBRARY)' '$(DESTDIR)$(LIBDIR)/$(SONAME)' \
+	    '$(DESTDIR)$(LIBDIR)/libbrig.so' '$(DESTDIR)$(LIBDIR)/libbrig.a' '$(DESTDIR)$(INCLUDEDIR)/brig.h' \
+	    '$(DESTDIR)$(LIBDIR)/pkgconfig/brig.pc'
+
+header: ## Writes include/brig.h from src/ffi
+	$(CARGO) xtask header
+
+abi: build ## Holds header, abi/brig.map and the library's exports against each other
+	$(CARGO) xtask abi --check
+
+check: build ## Format, lints, docs, header and exports: all that is not a test
+	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path init/Cargo.toml --check
+	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --no-deps --document-private-items
+	$(CARGO) xtask header --check
+	$(CARGO) xtask abi --check
+
+clean: ## Removes all that was built
+	rm -rf build target init/target
+	@$(MAKE) --silent -C c-examples clean
+
+deps: ## Installs what the build needs and is missing (apt-get)
+	@scripts/deps.sh build
+
+deps-test: ## The same for the tests and the demo
+	@scripts/deps.sh build test
+
+deps-bench: ## The same for the benchmark
+	@scripts/deps.sh build test bench
+
+# Cargo knows best what is out of date. The two builds have directories of their own: one links
+# libseccomp dynamically, the other statically, and plain `cargo build` mixes crate types, which costs LTO.
+
+target/shared/release/libbrig.a: FORCE | deps
+	@$(CARGO) rustc --quiet --package brig --lib --release --crate-type staticlib --target-dir target/shared
+
+# The command is static: it starts without a dynamic linker, and runs in any root filesystem.
+target/static/release/brig: FORCE | deps
+	@LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH="$$(dirname "$$($(CC) -print-file-name=libseccomp.a)")" \
+	    $(CARGO) rustc --quiet --package brig-cli --bin brig --release --target-dir target/static -- \
+	    -C target-feature=+crt-static
+
+build/brig: target/static/release/brig
+	@mkdir -p $(@D)
+	@cp $< $@
+
+# Linked by cc, as rustc's own linker step has a version script of its own for a cdylib.
+build/$(LIBRARY): target/shared/release/libbrig.a abi/brig.map
+	@mkdir -p $(@D)
+	@$(CC) -shared -o $@ -Wl,-soname,$(SONAME) -Wl,--version-script=abi/brig.map -Wl,--no-undefined-version \
+	    -Wl,--no-undefined -Wl,--gc-sections -Wl,--strip-debug -Wl,-O1 -Wl,-z,relro,-z,now -Wl,--as-needed \
+	    $(EXPORTS:%=-Wl,-u,%) $< -lseccomp $(LDFLAGS)
+
+# One object in which only the ABI is global: no clash with another Rust library in the same program.
+build/libbrig.a: target/shared/release/libbrig.a abi/brig.map
+	@mkdir -p $(@D)
+	@$(LD) -r --gc-sections $(EXPORTS:%=-u %) -o build/brig.o $<
+	@$(OBJCOPY) --strip-debug --wildcard --keep-global-symbol='brig_*' build/brig.o
+	@rm -f $@ && $(AR) rcsD $@ build/brig.o && rm build/brig.o
+
+build/$(SONAME): build/$(LIBRARY)
+	@ln -sf $(LIBRARY) $@
+
+build/libbrig.so: build/$(SONAME)
+	@ln -sf $(SONAME) $@

@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# deps.sh PART...: installs with apt-get what the build, the tests or the benchmark need and is missing.
+# Says nothing when nothing is missing.
+set -eu
+
+# Each line: the part, how to see that it is there, the Debian package that brings it.
+needs() {
+    cat <<'END'
+build command:cc         gcc
+build command:ld         binutils
+build header:seccomp.h   libseccomp-dev
+build command:pkg-config pkg-config
+test  file:/bin/busybox  busybox-static
+test  command:clang      clang
+test  command:g++        g++
+bench command:runc       runc
+bench command:crun       crun
+END
+}
+
+present() {
+    case $1 in
+        command:*) command -v "${1#command:}" ;;
+        header:*) echo "#include <${1#header:}>" | cc -E - ;;
+        file:*) test -e "${1#file:}" ;;
+    esac >/dev/null 2>&1
+}
+
+missing=
+for part; do
+    while read -r needed_by check package; do
+        [ "$needed_by" = "$part" ] || continue
+        present "$check" || missing="$missing $package"
+    done <<END
+$(needs)
+END
+done
+
+# Rust comes from rustup where there is one; Debian's is taken only if it is new enough.
+wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+rust_is_new_enough() {
+    have=$("$@" --version 2>/dev/null | awk '{ print $2 }') && [ -n "$have" ] &&
+        [ "$(printf '%s\n' "$wanted" "$have" | sort -V | head -n 1)" = "$wanted" ]
+}
+if ! rust_is_new_enough cargo; then
+    offered=$(apt-cache policy cargo 2>/dev/null | sed -n 's/.*Candidate: *\([0-9.]*\).*/\1/p')
+    if rust_is_new_enough echo cargo "$offered"; then
+        missing="$missing cargo rustc"
+    else
+        echo "brig needs Rust $wanted or newer, and there is none here: install it with rustup, then try again." >&2
+        exit 1
+    fi
+fi
+
+[ -n "$missing" ] || exit 0
+echo "Installing:$missing"
+sudo=
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+apt() {
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=400 "$@" >/dev/null
+}
+# shellcheck disable=SC2086 # a list of words
+apt install -y --no-install-recommends $missing 2>/dev/null || { apt update && apt install -y --no-install-recommends $missing; }

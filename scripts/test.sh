@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Everything that `make test` runs. Each part says what it is; all of them run, and one that fails fails the whole.
+set -eu
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "The tests make cgroups and mounts: run them as root." >&2
+    exit 1
+fi
+
+failed=()
+part() {
+    local name=$1
+    shift
+    echo
+    echo "== $name"
+    "$@" || failed+=("$name")
+}
+
+before=$(mktemp)
+trap 'rm -f "${before:?}"' EXIT
+tests/leftovers.sh before "$before"
+
+part "unit tests and tests of the Rust side" cargo test --quiet --workspace
+part "undo: a failure or a crash at any step" cargo test --quiet --package brig --features fault-injection
+part "the header in every dialect" tests/c/header.sh
+part "header, map and exports agree" cargo xtask abi --check
+part "the header is what src/ffi says" cargo xtask header --check
+part "Rust clients see the C ABI and nothing else" tests/abi/surface.sh
+part "C programs against an installed brig" tests/c/run.sh
+part "nothing is left behind" tests/leftovers.sh after "$before"
+
+echo
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'FAILED: %s\n' "${failed[@]}"
+    exit 1
+fi
+echo "All parts passed."
