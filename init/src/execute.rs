@@ -69,9 +69,6 @@ impl Init {
             }
             Step::CloneTree { path, recursive } => keep(&mut self.mount, mount::clone_host(path, recursive)),
             Step::CloneFd { fd } => keep(&mut self.mount, Ok(Fd::adopt(fd))),
-            Step::CloneInside { path, recursive } => {
-                keep(&mut self.mount, mount::clone_inside(held(&self.root)?, path, recursive))
-            }
             Step::MountAttr { set, clear, propagation, recursive } => {
                 mount::set_attributes(held(&self.mount)?, set, clear, propagation, recursive)
             }
@@ -83,6 +80,10 @@ impl Init {
             }
             Step::RootAttr { set, clear, propagation, recursive } => {
                 mount::set_attributes(held(&self.root)?, set, clear, propagation, recursive)
+            }
+            Step::InsideAttr { path, set, clear, propagation, recursive } => {
+                let mount = mount::open_inside(held(&self.root)?, path)?;
+                mount::set_attributes(&mount, set, clear, propagation, recursive)
             }
             Step::Mkdir { path, mode } => file::make_directory(held(&self.root)?, path, mode),
             Step::Symlink { path, target, replace } => file::make_link(held(&self.root)?, path, target, replace),
@@ -106,6 +107,7 @@ impl Init {
                 self.lift(list.len())?;
                 process::arrange(list, self.tty.as_ref())
             }
+            Step::StdioOwner { uid } => process::own_stdio(uid),
             Step::Setsid {} => Ok(sys::setsid()?),
             Step::ControllingTty {} => console::control(held(&self.tty)?),
             Step::Rlimit { resource, soft, hard } => process::limit(resource, soft, hard),

@@ -86,10 +86,9 @@ pub fn clone_host(path: &CStr, recursive: u32) -> Outcome<Fd> {
     clone(&CWD, path, recursive).during(Act::CloneTree)
 }
 
-/// A clone of the mount at `path` inside the root.
-pub fn clone_inside(root: &Fd, path: &CStr, recursive: u32) -> Outcome<Fd> {
-    let source = resolve::open(root, path, O_PATH, 0).during(Act::OpenSource)?;
-    clone(&source, c"", recursive).during(Act::CloneTree)
+/// The mount whose root is at `path` inside the root.
+pub fn open_inside(root: &Fd, path: &CStr) -> Outcome<Fd> {
+    resolve::open(root, path, O_PATH, 0).during(Act::OpenTarget)
 }
 
 /// Sets attributes and propagation of a mount.

@@ -6,8 +6,8 @@ use core::ffi::CStr;
 
 use brig_wire::{Act, Numbers, fd};
 use linux_raw_sys::general::{
-    __user_cap_data_struct, __user_cap_header_struct, _LINUX_CAPABILITY_VERSION_3, F_DUPFD_CLOEXEC, F_SETFD, PATH_MAX,
-    rlimit64,
+    __user_cap_data_struct, __user_cap_header_struct, _LINUX_CAPABILITY_VERSION_3, AT_EMPTY_PATH, F_DUPFD_CLOEXEC,
+    F_SETFD, PATH_MAX, rlimit64,
 };
 use linux_raw_sys::prctl::{
     PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ,
@@ -16,6 +16,7 @@ use linux_raw_sys::ptrace::{SECCOMP_SET_MODE_FILTER, sock_fprog};
 
 use crate::buffer::Buffer;
 use crate::control::{During, Failure, Outcome};
+use crate::file::{NULL, is_device};
 use crate::sys::{self, Errno, Fd, Words};
 
 /// close_range(2): only set the flag.
@@ -57,6 +58,24 @@ pub fn arrange(list: Numbers, tty: Option<&Fd>) -> Outcome {
         put(&Fd::host(*source as u32), number)?;
     }
     sys::close_range(end, u32::MAX, CLOSE_RANGE_CLOEXEC)?;
+    Ok(())
+}
+
+/// Gives descriptors 0 to 2 to the program's user, so that it can open /dev/stdout again.
+///
+/// Not /dev/null, which everybody shares. What cannot be given away stays as it is: the program still has the open
+/// descriptor, and many a file system has no owners.
+pub fn own_stdio(uid: u32) -> Outcome {
+    for number in 0..3 {
+        let fd = Fd::host(number);
+        if is_device(&fd, NULL)? {
+            continue;
+        }
+        match sys::fchownat(&fd, c"", uid, u32::MAX, AT_EMPTY_PATH) {
+            Ok(()) | Err(Errno::EPERM | Errno::EINVAL | Errno::EROFS) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
     Ok(())
 }
 
