@@ -102,7 +102,7 @@ build/$(LIBRARY): target/shared/release/libbrig.a abi/brig.map
 	@mkdir -p $(@D)
 	@$(CC) -shared -o $@ -Wl,-soname,$(SONAME) -Wl,--version-script=abi/brig.map -Wl,--no-undefined-version \
 	    -Wl,--no-undefined -Wl,--gc-sections -Wl,--strip-debug -Wl,-O1 -Wl,-z,relro,-z,now -Wl,--as-needed \
-	    $(EXPORTS:%=-Wl,-u,%) $< -lseccomp $(LDFLAGS)
+	    $(EXPORTS:%=-Wl,-u,%) $< -lseccomp -lm $(LDFLAGS)
 
 # One object in which only the ABI is global: no clash with another Rust library in the same program.
 build/libbrig.a: target/shared/release/libbrig.a abi/brig.map
