@@ -42,6 +42,16 @@ impl Cgroup {
         compile(self, resources).map(|_| ())
     }
 
+    /// What would be written, for tests: "file=value", "|" before what is written instead, "?" where it may be missing.
+    #[cfg(test)]
+    pub(super) fn compiled(&self, resources: &LinuxResources) -> Result<Vec<String>> {
+        let show = |write: Write<'_>| {
+            let instead = write.instead.map(|(file, value)| format!("|{file}={value}")).unwrap_or_default();
+            format!("{}={}{instead}{}", write.file, write.value, if write.optional { "?" } else { "" })
+        };
+        Ok(compile(self, resources)?.into_iter().map(show).collect())
+    }
+
     fn write_all(&self, mut pending: Vec<Write<'_>>) -> Result<()> {
         let mut open: Option<(&Place, Dir)> = None;
         while !pending.is_empty() {
