@@ -9,15 +9,8 @@ use std::path::Path;
 use std::process::{Command, exit};
 
 /// What init is made of.
-const SOURCES: [&str; 7] = [
-    "init/src",
-    "init/build.rs",
-    "init/Cargo.toml",
-    "init/Cargo.lock",
-    "wire/src",
-    "wire/Cargo.toml",
-    "build.rs",
-];
+const SOURCES: [&str; 7] =
+    ["init/src", "init/build.rs", "init/Cargo.toml", "init/Cargo.lock", "wire/src", "wire/Cargo.toml", "build.rs"];
 
 /// What is meant for the library and would break init: flags, wrappers (clippy, coverage), profiles.
 const FOREIGN: [&str; 7] = [

@@ -2,7 +2,7 @@
 //! Entering namespaces and setting what lives in them: names, the loopback interface, sysctls and the
 //! other values that are written to procfs.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char};
 
 use brig_wire::{Act, Message, kind};
 use linux_raw_sys::general::{
@@ -17,6 +17,9 @@ use crate::buffer::Buffer;
 use crate::control::{During, Failure, Outcome, send};
 use crate::file::filesystem;
 use crate::sys::{self, Abi, Errno, Fd, exit};
+
+/// The name of the loopback interface.
+const LOOPBACK: [c_char; 16] = [b'l' as c_char, b'o' as c_char, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Goes on in a child whose parent is the host; the process that called tells the host, and ends.
 ///
@@ -53,7 +56,7 @@ pub fn become_root() -> Outcome {
 pub fn loopback_up() -> Outcome {
     let socket = sys::socket(AF_UNIX, SOCK_DGRAM | O_CLOEXEC, 0)?;
     let mut request = ifreq::zeroed();
-    request.ifr_ifrn.ifrn_name = [0; 16];
+    request.ifr_ifrn.ifrn_name = LOOPBACK;
     request.ifr_ifru.ifru_flags = net_device_flags::IFF_UP as i16;
     sys::ioctl(&socket, SIOCSIFFLAGS, &request)?;
     Ok(())

@@ -19,9 +19,10 @@ fn directories_are_made_with_their_parents() {
     let paths = ["/old", "/a/b/c/", "d/../e", "/", "/bin/../f/./g"];
     assert_eq!(Plan::within(&root).steps(paths.map(|path| Step::Mkdir { path: string(path), mode: 0o1777 })).run(0), 0);
     let mode = |path| fs::metadata(root.path(path)).expect("a directory").mode() & 0o7777;
-    assert_eq!(["old", "a", "a/b", "a/b/c", "d", "e", "f/g"].map(mode), [
-        0o700, 0o755, 0o755, 0o1777, 0o755, 0o1777, 0o1777
-    ]);
+    assert_eq!(
+        ["old", "a", "a/b", "a/b/c", "d", "e", "f/g"].map(mode),
+        [0o700, 0o755, 0o755, 0o1777, 0o755, 0o1777, 0o1777]
+    );
     let file = Plan::within(&root).step(Step::Mkdir { path: c"/bin/busybox", mode: 0o755 });
     assert_eq!(failure(&file), (Act::Create, libc::ENOTDIR));
     let file = Plan::within(&root).step(Step::Mkdir { path: c"/bin/busybox/x", mode: 0o755 });

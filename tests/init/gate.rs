@@ -16,14 +16,14 @@ use nix::sys::time::TimeVal;
 use crate::harness::{Plan, Session, Temp, failure, receive, send, strings};
 
 /// A start gate as the library makes it.
-struct Gate {
-    listener: OwnedFd,
+pub struct Gate {
+    pub listener: OwnedFd,
     address: UnixAddr,
     _directory: Temp,
 }
 
 impl Gate {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let directory = Temp::new();
         let address = UnixAddr::new(&directory.path("gate")).expect("a short path");
         let listener = packets();
@@ -32,7 +32,7 @@ impl Gate {
         Self { listener, address, _directory: directory }
     }
 
-    fn connect(&self) -> OwnedFd {
+    pub fn connect(&self) -> OwnedFd {
         let connection = packets();
         connect(connection.as_raw_fd(), &self.address).expect("a gate");
         connection

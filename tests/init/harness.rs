@@ -104,6 +104,14 @@ impl Plan {
         self
     }
 
+    /// Goes on with the steps of another plan.
+    pub fn then(mut self, other: &Self) -> Self {
+        self.steps.extend_from_slice(&other.steps);
+        self.fds.extend_from_slice(&other.fds);
+        self.count += other.count;
+        self
+    }
+
     pub fn steps<'s>(self, steps: impl IntoIterator<Item = Step<'s>>) -> Self {
         steps.into_iter().fold(self, Self::step)
     }
@@ -209,11 +217,13 @@ pub fn pair() -> (OwnedFd, OwnedFd) {
 pub fn receive(socket: &impl AsRawFd) -> Option<(Message, String, Option<OwnedFd>)> {
     let (mut bytes, mut space) = ([0; 1024], cmsg_space!([RawFd; 1]));
     let mut parts = [IoSliceMut::new(&mut bytes)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let packet = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags);
-    let packet = match packet {
-        Err(nix::Error::ECONNRESET) => return None,
-        packet => packet.expect("a message in time"),
+    let packet = loop {
+        // A socket with a timeout is interrupted by much.
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
+            Err(nix::Error::EINTR) => {}
+            Err(nix::Error::ECONNRESET) => return None,
+            packet => break packet.expect("a message in time"),
+        }
     };
     let fd = packet.cmsgs().expect("control messages").find_map(|message| match message {
         // SAFETY: the descriptor is new and nobody else's.
@@ -282,9 +292,11 @@ impl Session {
         Self { pid, socket: Some(ours), reaped: false }
     }
 
-    /// A process that another one started with us as its parent.
-    pub fn adopt(pid: Pid, socket: OwnedFd) -> Self {
-        Self { pid, socket: Some(socket), reaped: false }
+    /// The child of which this FORKED message tells, after the end of the one that sent it.
+    pub fn forked(mut self, message: &Message) -> Self {
+        assert_eq!(message.kind, kind::FORKED, "{message:?}");
+        assert_eq!(self.exit_code(), 0);
+        Self { pid: Pid::from_raw(message.value as i32), socket: self.socket.take(), reaped: false }
     }
 
     pub fn receive(&self) -> Option<(Message, String, Option<OwnedFd>)> {

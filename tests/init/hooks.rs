@@ -53,12 +53,14 @@ fn the_state_may_come_with_a_reply() {
 #[test]
 fn a_hook_runs_alone() {
     // Its own group, nothing open but stdio, nothing blocked or ignored.
-    let probe = "set -- $(cat /proc/self/stat); echo $1 $5 $(ls /proc/self/fd | wc -l); grep Sig /proc/self/status; exit 1";
+    let probe =
+        "set -- $(cat /proc/self/stat); echo $5 $$ $(ls /proc/self/fd | wc -l); grep Sig /proc/self/status; exit 1";
     let session = Plan::new().step(script(probe, 0)).start(0);
     let (_, text, _) = session.receive().expect("a message");
     let mut lines = text.lines();
     let first: Vec<&str> = lines.next().expect("a line").split(' ').collect();
-    assert_eq!(first[2], "4", "{text}");
+    assert_eq!(first[0], first[1], "a group of its own");
+    assert_eq!(first[2], "4", "stdio, and what ls reads");
     for set in ["SigBlk", "SigIgn", "SigCgt"] {
         let line = lines.clone().find(|line| line.starts_with(set)).expect("a line");
         assert!(line.ends_with("0000000000000000"), "{line}");

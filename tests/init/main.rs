@@ -3,6 +3,7 @@
 //! and looks at what it did. Needs root. Nothing outlives a test but its output: processes are killed
 //! and directories removed by guards, mounts end with their namespace.
 
+mod faults;
 mod files;
 mod gate;
 mod harness;
