@@ -18,6 +18,9 @@ use crate::control::{During, Failure, Outcome, send};
 use crate::file::filesystem;
 use crate::sys::{self, Abi, Errno, Fd, exit};
 
+/// The name of the loopback interface.
+const LOOPBACK: [c_char; 16] = [b'l' as c_char, b'o' as c_char, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// Goes on in a child whose parent is the host; the process that called tells the host, and ends.
 ///
 /// The child waits until it is alone, so that the host hears of it before it hears from it.
