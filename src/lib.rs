@@ -21,4 +21,6 @@ mod spec;
 #[allow(unsafe_code)]
 mod sys;
 
+mod time;
+
 pub use ffi::*;

@@ -1,1 +1,73 @@
-fn main() {}
+// SPDX-License-Identifier: Apache-2.0
+//! The `brig` command: an OCI runtime's command line over libbrig, and a client of its C ABI like any other.
+//!
+//! The way through: `argv` and `arguments` understand the command line, `commands` has a file for each
+//! command, and these call `ffi`, the library made safe. `launch` is what create and run share;
+//! `foreground` and `terminal` are what run does until the container ends.
+
+#![deny(unsafe_code)]
+
+mod arguments;
+mod argv;
+mod commands;
+mod error;
+#[allow(unsafe_code)]
+mod ffi;
+mod foreground;
+mod launch;
+mod log;
+mod pid_file;
+mod signal;
+mod socket;
+mod terminal;
+mod usage;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, FromArgMatches};
+
+use arguments::Globals;
+use error::Result;
+use log::Log;
+
+fn main() -> ExitCode {
+    let line = argv::with_two_dashes(std::env::args_os().collect());
+    match arguments::command().try_get_matches_from(&line) {
+        Ok(mut matches) => obey(&mut matches).unwrap_or_else(|(log, error)| failed(&log, &error.to_string())),
+        Err(error) if !error.use_stderr() => answer(&error),
+        Err(error) => failed(&log_of(&line), &usage::explain(&error)),
+    }
+}
+
+/// Runs the command. A failure comes with the log it belongs into.
+fn obey(matches: &mut ArgMatches) -> std::result::Result<ExitCode, (Log, error::Error)> {
+    let globals = Globals::from_arg_matches_mut(matches).map_err(|error| (Log::stderr(), usage::refused(&error)))?;
+    if globals.version {
+        return commands::print_version().map_err(|error| (Log::stderr(), error));
+    }
+    let log = globals.open_log().map_err(|error| (Log::stderr(), error))?;
+    commands::run(&globals, &log, matches).map_err(|error| (log, error))
+}
+
+fn failed(log: &Log, message: &str) -> ExitCode {
+    log.error(message);
+    ExitCode::FAILURE
+}
+
+/// Help that was asked for.
+fn answer(help: &clap::Error) -> ExitCode {
+    match help.print() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The log that a command line names which is otherwise not understood.
+fn log_of(line: &[OsString]) -> Log {
+    let open = || -> Result<Log> {
+        let matches = arguments::command().ignore_errors(true).try_get_matches_from(line);
+        matches.and_then(|matches| Globals::from_arg_matches(&matches)).map_err(|e| usage::refused(&e))?.open_log()
+    };
+    open().unwrap_or_else(|_| Log::stderr())
+}

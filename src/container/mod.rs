@@ -1,89 +1,217 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a container is over time.
-#![allow(dead_code)]
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::Path;
-use std::sync::Arc;
+//! What a container is over time: created, found again, started, signalled, deleted.
+
+mod create;
+mod lock;
+mod process;
+mod runtime;
+mod status;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use create::CreateOptions;
+pub use process::{Exit, Process};
+pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};
+use crate::launch::{self, Record};
+use crate::sys::pidfd;
+use lock::Lock;
+use status::Status;
 
-fn todo<T>() -> Result<T> {
-    Err(Error::new(Kind::Unsupported, "not built yet"))
+/// A handle to one container. All that can change is on disk or in the kernel; the handle only keeps what the
+/// creator alone can have: the pidfd of its child, and the terminal.
+pub struct Container {
+    runtime: Arc<Runtime>,
+    id: String,
+    held: Mutex<Held>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CreateOptions<'a> {
-    pub bundle: Option<&'a Path>,
-    pub spec: Option<&'a [u8]>,
-    pub rootfs: Option<&'a Path>,
-    pub rootfs_fd: Option<BorrowedFd<'a>>,
-    pub stdio: Option<[i32; 3]>,
-    pub fds: &'a [i32],
-    pub no_pivot: bool,
-    pub cancel: Option<BorrowedFd<'a>>,
+#[derive(Default)]
+struct Held {
+    init: Option<Process>,
+    console: Option<OwnedFd>,
 }
-
-pub struct Runtime {}
-
-impl Runtime {
-    pub fn open(_root: Option<&Path>) -> Result<Self> {
-        todo()
-    }
-    pub fn list(&self) -> Result<String> {
-        todo()
-    }
-}
-
-pub struct Container {}
 
 impl Container {
-    pub fn create(_runtime: Arc<Runtime>, _id: &str, _options: &CreateOptions<'_>) -> Result<Self> {
-        todo()
+    /// Finds a container by its id.
+    pub fn open(runtime: Arc<Runtime>, id: &str) -> Result<Self> {
+        runtime::check_id(id)?;
+        let container = Self { runtime, id: id.to_owned(), held: Mutex::default() };
+        if !container.directory().is_dir() {
+            return Err(missing());
+        }
+        Ok(container)
     }
-    pub fn plan(_runtime: &Runtime, _id: &str, _options: &CreateOptions<'_>) -> Result<String> {
-        todo()
-    }
-    pub fn open(_runtime: Arc<Runtime>, _id: &str) -> Result<Self> {
-        todo()
-    }
-    pub fn start(&self) -> Result<()> {
-        todo()
-    }
+
+    /// The OCI state as JSON.
     pub fn state(&self) -> Result<String> {
-        todo()
+        status::state(&self.directory(), &self.id)
     }
-    pub fn signal(&self, _signal: i32, _all: bool) -> Result<()> {
-        todo()
+
+    /// Runs the program of a created container, then the poststart hooks.
+    pub fn start(&self) -> Result<()> {
+        let lock = self.lock()?;
+        let record = self.record()?;
+        match status::of(&record, &self.directory()) {
+            Status::Created => {}
+            status => {
+                let text = format!("cannot start a container that is {status}: it is not created");
+                return Err(Error::new(Kind::State, text));
+            }
+        }
+        let result = launch::start(&self.directory(), &record).and_then(|()| self.poststart(&record));
+        match result {
+            // runtime-spec, runtime.md, lifecycle: a failed hook stops the container and deletes it.
+            Err(error) if error.kind == Kind::Hook => {
+                if let Err(second) = self.remove(&lock, Some(&record)) {
+                    log::warn!("cannot delete after a failed hook: {second}");
+                }
+                Err(error)
+            }
+            result => result,
+        }
     }
-    pub fn delete(&self, _force: bool) -> Result<()> {
-        todo()
+
+    fn poststart(&self, record: &Record) -> Result<()> {
+        let state = record.state("running", record.init.as_ref().map(|init| init.pid));
+        for (pointer, hook) in crate::plan::hooks::numbered("/hooks/poststart", &record.poststart) {
+            launch::hooks::run(hook, &pointer, &state, launch::hooks::directory(&record.bundle))?;
+        }
+        Ok(())
     }
+
+    /// Sends a signal to init, or to all processes.
+    pub fn signal(&self, signal: i32, all: bool) -> Result<()> {
+        if !(0..=64).contains(&signal) {
+            return Err(Error::new(Kind::Invalid, format!("signal: {signal} is not a signal")));
+        }
+        let _lock = self.lock()?;
+        let record = self.record()?;
+        if all || (record.shares_pids && signal == libc::SIGKILL) {
+            return self.signal_all(&record, signal);
+        }
+        self.live_init(&record)?.signal(signal)
+    }
+
+    fn signal_all(&self, record: &Record, signal: i32) -> Result<()> {
+        let processes = record.cgroup.processes()?;
+        if processes.is_empty() {
+            return Err(stopped());
+        }
+        if signal == libc::SIGKILL {
+            return record.cgroup.kill();
+        }
+        for pid in processes {
+            // Those that ended in between need no signal any more.
+            if let Ok(pidfd) = pidfd::open(pid) {
+                let _ = pidfd::signal(&pidfd, signal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a stopped container, or with `force` any.
+    pub fn delete(&self, force: bool) -> Result<()> {
+        let lock = self.lock()?;
+        let record = match Record::read(&self.directory()) {
+            Err(error) if force => {
+                log::warn!("{error}; only its directory is removed");
+                None
+            }
+            result => result?,
+        };
+        if let Some(record) = &record {
+            match status::of(record, &self.directory()) {
+                Status::Stopped | Status::Created => {}
+                _ if force => {}
+                status => {
+                    let text = format!("cannot delete container {} that is not stopped: {status}", self.id);
+                    return Err(Error::new(Kind::State, text));
+                }
+            }
+        }
+        self.remove(&lock, record.as_ref())
+    }
+
+    /// Ends what still runs, then removes everything; the poststop hooks run last.
+    fn remove(&self, _lock: &Lock, record: Option<&Record>) -> Result<()> {
+        if let Some(record) = record {
+            self.end(record)?;
+            record.cgroup.remove()?;
+            let state = record.state("stopped", None);
+            let directory = launch::hooks::directory(&record.bundle);
+            launch::hooks::run_all_and_warn(&record.poststop, "/hooks/poststop", &state, directory);
+        }
+        launch::clear(&self.directory());
+        let what = || format!("cannot remove {}", self.directory().display());
+        crate::error::Context::context(std::fs::remove_dir(self.directory()), what)
+    }
+
+    /// Kills init and all that is in the cgroups, and waits for the end.
+    fn end(&self, record: &Record) -> Result<()> {
+        if let Ok(init) = self.live_init(record) {
+            init.signal(libc::SIGKILL)?;
+            init.wait_end()?;
+        }
+        record.cgroup.kill()
+    }
+
+    /// The init process.
     pub fn init(&self) -> Result<Process> {
-        todo()
+        if let Some(init) = &self.held().init {
+            return Ok(init.clone());
+        }
+        let record = self.record()?;
+        let init = record.init.as_ref().ok_or_else(stopped)?;
+        let process = Process::open(init)?.ok_or_else(stopped)?;
+        self.held().init = Some(process.clone());
+        Ok(process)
     }
+
+    /// The init process, if it runs.
+    fn live_init(&self, record: &Record) -> Result<Process> {
+        match status::of(record, &self.directory()) {
+            Status::Stopped | Status::Creating => Err(stopped()),
+            _ => self.init(),
+        }
+    }
+
+    /// The terminal, once.
     pub fn console(&self) -> Result<OwnedFd> {
-        todo()
+        let none = || Error::new(Kind::NotFound, "there is no terminal, or it was taken already");
+        self.held().console.take().ok_or_else(none)
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.runtime.directory(&self.id)
+    }
+
+    fn lock(&self) -> Result<Lock> {
+        Lock::take(&self.directory())?.ok_or_else(missing)
+    }
+
+    fn record(&self) -> Result<Record> {
+        match Record::read(&self.directory())? {
+            Some(record) => Ok(record),
+            None if self.directory().is_dir() => {
+                Err(Error::new(Kind::State, "container not running: its creation did not end"))
+            }
+            None => Err(missing()),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub enum Exit {
-    Code(i32),
-    Signal(i32),
+fn missing() -> Error {
+    Error::new(Kind::NotFound, "container does not exist")
 }
 
-pub struct Process {}
-
-impl Process {
-    pub fn pid(&self) -> i32 {
-        0
-    }
-    pub fn pidfd(&self) -> Result<OwnedFd> {
-        todo()
-    }
-    pub fn wait(&self, _timeout_ms: i32) -> Result<Exit> {
-        todo()
-    }
-    pub fn signal(&self, _signal: i32) -> Result<()> {
-        todo()
-    }
+fn stopped() -> Error {
+    Error::new(Kind::State, "container not running")
 }

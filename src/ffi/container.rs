@@ -120,7 +120,7 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
 
 /// Creates a container: everything is set up, and its init waits for brig_container_start().
 ///
-/// `id` has letters, digits and `_ + - .` only, and at most 1024 of them. If anything fails, nothing is left.
+/// `id` has letters, digits and `_ + - .` only, and at most 255 of them. If anything fails, nothing is left.
 ///
 /// # Safety
 /// Handles, strings, options and places are NULL or valid, as the header says.

@@ -1,1 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
+//! The host's half of a create: record, cgroup, spawn, id maps, hooks, the conversation with init, and the
+//! undoing of all of it, in reverse order, when something fails.
+
+mod fault;
+mod files;
+pub mod gate;
+pub mod hooks;
+mod maps;
+mod record;
+mod talk;
+mod undo;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_MAPS, kind};
+use oci_spec::runtime::Spec;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::plan::{self, Plan};
+use crate::sys::socket::Received;
+use crate::sys::{memfd, pidfd};
+use files::Files;
+pub use record::{Init, Record};
+pub use talk::Talk;
+pub use undo::clear;
+use undo::Undo;
+
+/// What to create.
+pub struct Request<'a> {
+    /// The container's directory: made, locked and empty.
+    pub directory: &'a Path,
+    /// The validated spec.
+    pub spec: &'a Spec,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// The root filesystem, if it is given as a descriptor.
+    pub rootfs: Option<BorrowedFd<'a>>,
+    /// The container's descriptors 0, 1, 2 and on.
+    pub files: Vec<BorrowedFd<'a>>,
+    /// Readable: give up.
+    pub cancel: Option<BorrowedFd<'a>>,
+}
+
+/// What was created.
+pub struct Created {
+    /// The init process, which waits at the gate.
+    pub init: Init,
+    /// The same, unmistakably.
+    pub pidfd: OwnedFd,
+    /// The terminal, if the spec asked for one.
+    pub console: Option<OwnedFd>,
+}
+
+/// Creates a container, or leaves nothing but the directory, empty. `record` has no process yet.
+pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
+    let mut files = Files::open(request.plan, request.rootfs, request.files.clone())?;
+    let mut undo = Undo::new(request.directory, record);
+
+    fault::at("record")?;
+    undo.record.write(request.directory)?;
+    fault::at("cgroup")?;
+    undo.record.cgroup.create()?;
+    // Again, now with the directories that were made.
+    undo.record.write(request.directory)?;
+    fault::at("gate")?;
+    files.gate = Some(files::above(gate::open(request.directory)?, files.above)?);
+    for file in undo.record.cgroup.join_files()? {
+        files.cgroups.push(files::above(file, files.above)?);
+    }
+
+    let cgroup = undo.record.cgroup.directory()?;
+    fault::at("spawn")?;
+    let flags = request.plan.namespaces.spawn_flags();
+    let steps = &request.plan.steps;
+    let (talk, child) =
+        Talk::spawn(steps, |slot| files.number(slot), &files.all(), flags, cgroup.as_ref().map(AsFd::as_fd), files.above)?;
+    drop(files);
+    undo.child = Some(child);
+
+    // Only now that init has left the host's memory: a limit that is too tight kills init, not the host.
+    fault::at("resources")?;
+    if let Some(resources) = request.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
+        undo.record.cgroup.apply(resources)?;
+    }
+
+    let console = converse(&talk, &mut undo, request)?;
+    fault::at("commit")?;
+    let (pid, pidfd) = undo.child().map(|child| (child.pid, child.pidfd.try_clone()))?;
+    let pidfd = pidfd.context(|| "cannot duplicate a pidfd")?;
+    let (start_time, _) = pidfd::stat(pid).context(|| "cannot read init's start time")?;
+    let init = Init { pid, start_time };
+    undo.record.init = Some(init.clone());
+    undo.record.write(request.directory)?;
+    fault::at("reply")?;
+    let state = undo.record.state("created", Some(pid));
+    let state = start_hooks(request.spec).then(|| memfd::data("brig-state", state.as_bytes())).transpose()?;
+    talk.reply(state.as_ref().map(AsFd::as_fd))?;
+    fault::at("done")?;
+    undo.forget();
+    Ok(Created { init, pidfd, console })
+}
+
+/// Answers init until everything is done; gives the terminal that it sent.
+fn converse(talk: &Talk, undo: &mut Undo<'_>, request: &Request<'_>) -> Result<Option<OwnedFd>> {
+    let mut console = None;
+    loop {
+        let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.child()?.pidfd)) };
+        match (received.message.kind, received.message.value as u32) {
+            (kind::FORKED, pid) => undo.replace_child(pid as i32, received.file)?,
+            (kind::CONSOLE, _) => console = received.file,
+            (kind::REACHED, POINT_MAPS) => {
+                fault::at("maps")?;
+                maps::write(undo.child()?.pid, request.spec)?;
+                talk.reply(None)?;
+            }
+            (kind::REACHED, POINT_HOOKS) => {
+                fault::at("hooks")?;
+                undo.hooked = true;
+                let state = undo.record.state("creating", Some(undo.child()?.pid));
+                runtime_hooks(request.spec, &undo.record.bundle, &state)?;
+                talk.reply(Some(memfd::data("brig-state", state.as_bytes())?.as_fd()))?;
+            }
+            (kind::REACHED, POINT_COMMIT) => return Ok(console),
+            _ => return Err(talk.error(&request.plan.steps, &received)),
+        }
+    }
+}
+
+fn runtime_hooks(spec: &Spec, bundle: &Path, state: &str) -> Result<()> {
+    let Some(all) = spec.hooks() else { return Ok(()) };
+    for (pointer, hook) in plan::hooks::runtime(all) {
+        hooks::run(hook, &pointer, state, hooks::directory(bundle))?;
+    }
+    Ok(())
+}
+
+fn start_hooks(spec: &Spec) -> bool {
+    let hooks = spec.hooks().as_ref().and_then(|hooks| hooks.start_container().as_ref());
+    hooks.is_some_and(|hooks| !hooks.is_empty())
+}
+
+/// Lets a created container run its program.
+pub fn start(directory: &Path, record: &Record) -> Result<()> {
+    match gate::start(directory)? {
+        gate::Answer::Running => Ok(()),
+        gate::Answer::Closed => Err(Error::new(Kind::State, "cannot start a container that is not created")),
+        gate::Answer::Failed(Received { message, text, .. }) => {
+            Err(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
+        }
+    }
+}

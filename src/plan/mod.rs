@@ -1,3 +1,248 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Spec → Plan: an ordered list of steps with nothing left to decide.
+//! Spec → Plan: an ordered list of steps, each a system call or a few, with every path, flag and mask computed
+//! and nothing left to decide. Reads the host, changes nothing.
+
+mod builder;
+mod cgroups;
+mod devices;
+mod failure;
+pub mod hooks;
+mod mounts;
+mod namespaces;
+mod process;
 pub mod seccomp;
+mod show;
+
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+use brig_wire::Step;
+use oci_spec::runtime::{LinuxNamespaceType as Kind, Process, Spec};
+
+pub use builder::{Slot, Steps};
+pub use failure::{Place, failure, places_after_gate};
+pub use namespaces::Namespaces;
+
+use crate::cgroup;
+use crate::error::{Error, Result};
+use crate::spec::mount_options::attr::RDONLY;
+
+/// What a plan depends on besides the spec.
+pub struct Inputs<'a> {
+    /// The bundle, absolute: relative paths of the spec start here.
+    pub bundle: &'a Path,
+    /// The root filesystem as an open directory, instead of root.path.
+    pub rootfs_fd: Option<BorrowedFd<'a>>,
+    /// The root filesystem as a path, instead of root.path.
+    pub rootfs: Option<&'a Path>,
+    /// The hierarchies of this host.
+    pub host: &'a cgroup::Host,
+    /// The container's cgroups.
+    pub cgroup: &'a cgroup::Cgroup,
+    /// Where compiled seccomp filters are kept.
+    pub seccomp_cache: Option<&'a Path>,
+    /// Whether the caller is root of the host.
+    pub privileged: bool,
+    /// chroot(2) instead of pivot_root(2).
+    pub no_pivot: bool,
+    /// Files for the program beyond stdio.
+    pub extra_files: usize,
+}
+
+/// A compiled plan.
+pub struct Plan {
+    /// What init does.
+    pub steps: Steps,
+    /// The namespaces it is for.
+    pub namespaces: Namespaces,
+    /// The mount sources that the host clones before the launch, by [`Slot::Source`].
+    pub sources: Vec<Source>,
+    /// The root filesystem, for the record; `None` if it came as a descriptor.
+    pub rootfs: Option<PathBuf>,
+}
+
+/// A mount source that the host has to clone.
+pub struct Source {
+    /// Where it is; `None` is the root filesystem's descriptor.
+    pub path: Option<PathBuf>,
+    /// With all that is mounted below it.
+    pub recursive: bool,
+    /// The field that names it.
+    pub pointer: String,
+}
+
+/// What the rooms of the plan share while it is compiled.
+struct Context<'a> {
+    spec: &'a Spec,
+    inputs: &'a Inputs<'a>,
+    namespaces: Namespaces,
+    user_namespace: bool,
+    sources: Vec<Source>,
+}
+
+impl Context<'_> {
+    /// A clone of a host path for the `mount` register: by init, or by the host where init, as root of a user
+    /// namespace, might not be let through to it.
+    fn clone_tree(&mut self, steps: &mut Steps, path: &Path, recursive: bool, pointer: &str) -> Result<()> {
+        if self.user_namespace && self.inputs.privileged {
+            self.host_clones(steps, Some(path.to_owned()), recursive, pointer);
+        } else {
+            let path = builder::path(path, pointer)?;
+            steps.push(Step::CloneTree { path: &path, recursive: recursive.into() });
+        }
+        Ok(())
+    }
+
+    fn host_clones(&mut self, steps: &mut Steps, path: Option<PathBuf>, recursive: bool, pointer: &str) {
+        self.sources.push(Source { path, recursive, pointer: pointer.into() });
+        steps.push_slot(Slot::Source(self.sources.len() - 1), Step::CloneFd { fd: 0 });
+        // Cloned from the host's own mounts, not from a copy that was made a slave with the namespace.
+        let propagation = libc::MS_SLAVE as u32;
+        steps.push(Step::MountAttr { set: 0, clear: 0, propagation, recursive: recursive.into() });
+    }
+}
+
+/// Compiles the spec, which the spec room has validated.
+pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
+    let linux = spec.linux().as_ref().ok_or_else(|| Error::config("/linux", "is required"))?;
+    let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
+    let namespaces = Namespaces::read(linux, inputs.privileged);
+    let user_namespace = namespaces.has(Kind::User);
+    let mut context = Context { spec, inputs, namespaces, user_namespace, sources: Vec::new() };
+    let mut steps = Steps::new();
+
+    oom_score(&mut steps, process)?;
+    context.namespaces.steps(&mut steps, spec, |steps| cgroups::join(steps, inputs.cgroup))?;
+    host_names(&mut steps, &context)?;
+    let rootfs = root(&mut steps, &mut context)?;
+    mounts::steps(&mut steps, &mut context)?;
+    devices::steps(&mut steps, &mut context)?;
+    working_directory(&mut steps, process)?;
+    hooks::create(&mut steps, spec, inputs.bundle)?;
+    sysctl(&mut steps, spec)?;
+    restrict(&mut steps, spec)?;
+    change_root(&mut steps, &context);
+    process::steps(&mut steps, &context, process)?;
+
+    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, rootfs })
+}
+
+/// Before anything else: once init is not dumpable, its /proc files belong to the host's root.
+fn oom_score(steps: &mut Steps, process: &Process) -> Result<()> {
+    if let Some(score) = process.oom_score_adj() {
+        let pointer = "/process/oomScoreAdj";
+        steps.origin(pointer).push(Step::OpenProc {});
+        steps.push(Step::ProcSelf { path: c"oom_score_adj", value: &builder::text(score.to_string(), pointer)? });
+    }
+    Ok(())
+}
+
+fn host_names(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
+    if context.namespaces.makes(Kind::Network) {
+        steps.origin("/linux/namespaces").push(Step::LoopbackUp {});
+    }
+    if let Some(name) = context.spec.hostname() {
+        steps.origin("/hostname").push(Step::Hostname { name: &builder::text(name, "/hostname")? });
+    }
+    if let Some(name) = context.spec.domainname() {
+        steps.origin("/domainname").push(Step::Domainname { name: &builder::text(name, "/domainname")? });
+    }
+    Ok(())
+}
+
+/// linux.rootfsPropagation as an MS_* flag, and whether for all below too.
+fn propagation(spec: &Spec) -> Option<(u32, bool)> {
+    let name = spec.linux().as_ref()?.rootfs_propagation().as_deref().filter(|name| !name.is_empty())?;
+    let (name, recursive) = name.strip_prefix('r').map_or((name, false), |name| (name, true));
+    let flag = match name {
+        "shared" => libc::MS_SHARED,
+        "slave" => libc::MS_SLAVE,
+        "private" => libc::MS_PRIVATE,
+        _ => libc::MS_UNBINDABLE,
+    };
+    Some((flag as u32, recursive))
+}
+
+/// Makes the root filesystem a mount of its own on top of "/", to which all that follows is relative.
+fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>> {
+    let (flag, recursive) = propagation(context.spec).unwrap_or((libc::MS_SLAVE as u32, true));
+    steps.origin("/linux/rootfsPropagation");
+    steps.push(Step::RootPropagation { propagation: flag, recursive: recursive.into() });
+    if flag == libc::MS_SHARED as u32 {
+        // What is attached to a shared "/" would appear on the host.
+        steps.push(Step::RootPropagation { propagation: libc::MS_PRIVATE as u32, recursive: 0 });
+    }
+    let inputs = context.inputs;
+    let pointer = "/root/path";
+    steps.origin(pointer);
+    let path = match (inputs.rootfs_fd, inputs.rootfs, context.spec.root()) {
+        (Some(_), ..) => None,
+        (None, Some(path), _) => Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
+        (None, None, Some(root)) => Some(inputs.bundle.join(root.path())),
+        (None, None, None) => return Err(Error::config("/root", "is required")),
+    };
+    match &path {
+        None => context.host_clones(steps, None, true, pointer),
+        Some(path) => context.clone_tree(steps, path, true, pointer)?,
+    }
+    steps.push(Step::SetRoot {});
+    Ok(path)
+}
+
+/// The program's directory is made if the image lacks it, as users of other runtimes expect.
+fn working_directory(steps: &mut Steps, process: &Process) -> Result<()> {
+    let pointer = "/process/cwd";
+    if process.cwd() != Path::new("/") {
+        steps.origin(pointer).push(Step::Mkdir { path: &builder::path(process.cwd(), pointer)?, mode: 0o755 });
+    }
+    Ok(())
+}
+
+fn sysctl(steps: &mut Steps, spec: &Spec) -> Result<()> {
+    let Some(values) = spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref()) else { return Ok(()) };
+    let mut values: Vec<_> = values.iter().collect();
+    values.sort();
+    if !values.is_empty() {
+        steps.origin("/linux/sysctl").push(Step::OpenProc {});
+    }
+    for (name, value) in values {
+        let pointer = format!("/linux/sysctl/{}", name.replace('~', "~0").replace('/', "~1"));
+        // With a slash in it the name is a path already, and a dot belongs to it, as in an interface's name.
+        let path = if name.contains('/') { name.clone() } else { name.replace('.', "/") };
+        let (path, value) = (builder::text(format!("sys/{path}"), &pointer)?, builder::text(value, &pointer)?);
+        steps.origin(pointer).push(Step::Sysctl { path: &path, value: &value });
+    }
+    Ok(())
+}
+
+/// What the container may not see, and what it may not change.
+fn restrict(steps: &mut Steps, spec: &Spec) -> Result<()> {
+    let linux = spec.linux().as_ref();
+    let lists = [
+        ("/linux/readonlyPaths", linux.and_then(|linux| linux.readonly_paths().as_ref()), false),
+        ("/linux/maskedPaths", linux.and_then(|linux| linux.masked_paths().as_ref()), true),
+    ];
+    for (pointer, paths, mask) in lists {
+        for (index, path) in paths.into_iter().flatten().enumerate() {
+            let pointer = format!("{pointer}/{index}");
+            let path = &builder::text(path, &pointer)?;
+            steps.origin(pointer).push(if mask { Step::Mask { path } } else { Step::ReadOnly { path } });
+        }
+    }
+    if spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)) {
+        let set = RDONLY;
+        steps.origin("/root/readonly").push(Step::RootAttr { set, clear: 0, propagation: 0, recursive: 0 });
+    }
+    Ok(())
+}
+
+fn change_root(steps: &mut Steps, context: &Context<'_>) {
+    let propagation = propagation(context.spec);
+    let shared = propagation.is_some_and(|(flag, _)| flag == libc::MS_SHARED as u32);
+    steps.origin("");
+    steps.push(if context.inputs.no_pivot { Step::Chroot {} } else { Step::Pivot { slave: shared.into() } });
+    if let Some((propagation, recursive)) = propagation {
+        steps.origin("/linux/rootfsPropagation");
+        steps.push(Step::RootPropagation { propagation, recursive: recursive.into() });
+    }
+}

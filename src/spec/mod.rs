@@ -1,11 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
 //! config.json: parsing, validation, the default, the features. Knows nothing of the host.
-use crate::error::{Error, Kind, Result};
+//!
+//! A configuration is refused as a whole, and before anything is touched: everything that can be seen
+//! wrong from the text alone is seen here, with the field it is about.
 
-pub fn features() -> Result<String> {
-    Err(Error::new(Kind::Unsupported, "not built yet"))
+mod check;
+mod default;
+mod features;
+pub mod mount_options;
+mod not_yet;
+mod parse;
+pub mod pointer;
+mod shape;
+
+use oci_spec::runtime::{LinuxResources, Process, Spec};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub use check::{is_bind, may_be_mounted_in_proc, sysctl_path};
+pub use default::default_spec;
+pub use features::features;
+
+use crate::error::{Error, Result};
+
+/// Reads and checks a config.json.
+///
+/// Afterwards: `root`, `process`, `process.args`, `linux.namespaces` with a mount namespace are there; strings that
+/// may be empty to mean "not set" are `None` then; mount destinations are absolute.
+pub fn load(json: &[u8]) -> Result<Spec> {
+    let mut document = parse::document(json)?;
+    shape::normalize(&mut document);
+    shape::check(&document)?;
+    let spec: Spec = parse::typed(&document)?;
+    check::spec(&spec)?;
+    not_yet::check(&document)?;
+    Ok(spec)
 }
 
-pub fn default_spec(_rootless: bool) -> Result<String> {
-    Err(Error::new(Kind::Unsupported, "not built yet"))
+/// Reads and checks the `process` object of an exec; pointers of errors are relative to it.
+pub fn load_process(json: &[u8]) -> Result<Process> {
+    #[derive(Deserialize)]
+    struct Whole {
+        process: Process,
+    }
+    part(json, "process", "/process", |object| {
+        let document = complete(json!({ "process": object }))?;
+        let Whole { process } = parse::typed(&document)?;
+        check::process(&process)?;
+        not_yet::check(&document)?;
+        Ok(process)
+    })
 }
+
+/// Reads and checks the `linux.resources` object of an update; pointers of errors are relative to it.
+pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
+    #[derive(Deserialize)]
+    struct Whole {
+        linux: Linux,
+    }
+    #[derive(Deserialize)]
+    struct Linux {
+        // Without a member: only limits that mean nothing were given.
+        #[serde(default)]
+        resources: LinuxResources,
+    }
+    part(json, "resources", "/linux/resources", |object| {
+        let document = complete(json!({ "linux": { "resources": object } }))?;
+        let Whole { linux: Linux { resources } } = parse::typed(&document)?;
+        check::resources(&resources)?;
+        Ok(resources)
+    })
+}
+
+fn complete(mut document: Value) -> Result<Value> {
+    shape::normalize(&mut document);
+    shape::check(&document)?;
+    Ok(document)
+}
+
+/// Runs `read` on a document that is only the part at `base` of a configuration.
+fn part<T>(json: &[u8], name: &str, base: &str, read: impl FnOnce(Value) -> Result<T>) -> Result<T> {
+    parse::document(json).and_then(read).map_err(|error| relative(error, name, base))
+}
+
+fn relative(error: Error, name: &str, base: &str) -> Error {
+    let Some(pointer) = &error.pointer else { return error };
+    let place = if pointer.is_empty() { "config.json" } else { pointer };
+    let text = error.message.strip_prefix(place).and_then(|text| text.strip_prefix(": ")).unwrap_or(&error.message);
+    let pointer = pointer.strip_prefix(base).unwrap_or(pointer).to_owned();
+    let message = format!("{}: {text}", if pointer.is_empty() { name } else { &pointer });
+    Error { message, pointer: Some(pointer), ..error }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//! A thin safe layer over the system calls that no library we use has; the only room besides `ffi` with `unsafe`.
+
+pub mod files;
+pub mod memfd;
+pub mod namespace;
+pub mod pidfd;
+pub mod socket;
+pub mod spawn;

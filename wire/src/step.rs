@@ -181,6 +181,9 @@ steps! { 'a;
     /// chroot(2) to `root` instead. Ends in "/".
     37 Chroot {}
 
+    /// mount_setattr(2) on the mount whose root is at `path` inside the root; EINVAL if none is.
+    38 InsideAttr { path: &'a CStr, set: u64, clear: u64, propagation: u32, recursive: u32 }
+
     // --- Hooks --------------------------------------------------------------------------------------
 
     /// Host descriptor `fd`, a file with the state as JSON, becomes the `state` register.
@@ -230,6 +233,9 @@ steps! { 'a;
     /// Closes the control socket, then accepts connections on host descriptor `listener` until one says START.
     /// From then on failures go over that connection, which closes on exec. The listener is closed.
     75 Gate { listener: u32 }
+    /// fchown(2) of descriptors 0 to 2 to `uid`, so that a program that is not root can open /dev/stdout again. Not of
+    /// /dev/null, which everybody shares; where the file cannot be chowned (EPERM, EINVAL, EROFS) it is left.
+    77 StdioOwner { uid: u32 }
     /// execve(2) of the program.
     76 Exec { candidates: Strings<'a>, args: Strings<'a>, env: Strings<'a> }
 }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `brig plan`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::print;
+use crate::arguments::Globals;
+use crate::error::Result;
+use crate::ffi::CreateOptions;
+use crate::log::Log;
+
+#[derive(Args)]
+pub struct Plan {
+    /// The bundle: a directory with a config.json
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    bundle: PathBuf,
+    /// What the container would be called
+    #[arg(default_value = "plan")]
+    id: String,
+}
+
+impl super::Run for Plan {
+    const NAME: &'static str = "plan";
+    const ABOUT: &'static str = "Print what create would do, step by step";
+
+    fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
+        let options = CreateOptions { bundle: Some(&self.bundle), ..CreateOptions::default() };
+        let mut plan = globals.runtime()?.plan(&self.id, &options)?;
+        if !plan.ends_with('\n') {
+            plan.push('\n');
+        }
+        print(&plan)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `brig run`
+
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use clap::Args;
+use rustix::process::{getpid, set_child_subreaper};
+
+use crate::arguments::Globals;
+use crate::error::{Context, Result};
+use crate::ffi::{Exit, Runtime};
+use crate::foreground::{self, Signals};
+use crate::launch::{self, Mode};
+use crate::log::Log;
+use crate::terminal::Terminal;
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    launch: launch::Flags,
+    /// Do not wait for the end
+    #[arg(short, long)]
+    detach: bool,
+    /// Do not delete the container at its end
+    #[arg(long)]
+    keep: bool,
+    /// Do not adopt processes whose parent ended
+    #[arg(long)]
+    no_subreaper: bool,
+}
+
+impl super::Run for Run {
+    const NAME: &'static str = "run";
+    const ABOUT: &'static str = "Create a container, start it and wait for its end";
+
+    fn run(self, globals: &Globals, log: &Log) -> Result<ExitCode> {
+        let runtime = globals.runtime()?;
+        if self.detach { self.detached(&runtime) } else { self.attached(&runtime, log) }
+    }
+}
+
+impl Run {
+    fn detached(self, runtime: &Runtime) -> Result<ExitCode> {
+        let container = self.launch.create(runtime, Mode::Detached)?;
+        container.start()?;
+        container.keep();
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn attached(self, runtime: &Runtime, log: &Log) -> Result<ExitCode> {
+        if !self.no_subreaper {
+            set_child_subreaper(Some(getpid())).context(|| "cannot become a subreaper")?;
+        }
+        // From here on a Ctrl-C makes create give up, and later it is the container's.
+        let mut signals = Signals::block()?;
+        let container = self.launch.create(runtime, Mode::Attached { cancel: signals.as_fd() })?;
+        let init = container.init()?;
+        let terminal = container.console()?.map(Terminal::attach).transpose()?;
+        signals.take_all()?;
+        container.start()?;
+        let exit = foreground::wait(&init, &signals, terminal)?;
+        if self.keep {
+            container.keep();
+        } else if let Err(error) = container.delete() {
+            log.warning(&format!("cannot delete the container: {error}"));
+        }
+        Ok(status(exit))
+    }
+}
+
+/// As a shell tells it.
+fn status(exit: Exit) -> ExitCode {
+    let number = match exit {
+        Exit::Code(code) => code,
+        Exit::Signal(signal) => 128 + signal,
+    };
+    // The kernel keeps no more than these bits of an exit code.
+    ExitCode::from(number.to_le_bytes()[0])
+}

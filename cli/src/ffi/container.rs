@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `brig_container`.
+
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::ptr::{null, null_mut};
+
+use brig::{brig_container, brig_create_options};
+
+use super::{Error, Process, c_string, check, fetch, text};
+
+/// How to create a container.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CreateOptions<'a> {
+    /// The directory with a config.json.
+    pub bundle: Option<&'a Path>,
+    /// The text of that config.json, if it was read already.
+    pub spec: Option<&'a str>,
+    /// More files for the container's program, from 3 on.
+    pub fds: &'a [c_int],
+    /// Do not use pivot_root(2).
+    pub no_pivot: bool,
+    /// Give up once this file is readable.
+    pub cancel: Option<BorrowedFd<'a>>,
+}
+
+impl CreateOptions<'_> {
+    /// Lends the C struct with everything it points to.
+    pub(super) fn with<T>(&self, call: impl FnOnce(*const brig_create_options) -> T) -> T {
+        let bundle = self.bundle.map(c_string);
+        let spec = self.spec.map(c_string);
+        // SAFETY: pointers and integers only, for which zero is "not given".
+        let mut options: brig_create_options = unsafe { MaybeUninit::zeroed().assume_init() };
+        options.size = size_of::<brig_create_options>();
+        options.bundle = bundle.as_ref().map_or(null(), |bundle| bundle.as_ptr());
+        options.spec = spec.as_ref().map_or(null(), |spec| spec.as_ptr());
+        if !self.fds.is_empty() {
+            options.fds = self.fds.as_ptr();
+            options.fd_count = self.fds.len();
+        }
+        options.flags = if self.no_pivot { brig::BRIG_CREATE_NO_PIVOT } else { 0 };
+        options.cancel_fd = self.cancel.map_or(0, |fd| fd.as_raw_fd());
+        call(&raw const options)
+    }
+}
+
+/// A handle of one container, which outlives it.
+pub struct Container(pub(super) *mut brig_container);
+
+impl Container {
+    /// Lets init run the user's program.
+    pub fn start(&self) -> Result<(), Error> {
+        // SAFETY: our own handle; `error` is a place for a pointer.
+        check(|error| unsafe { brig::brig_container_start(self.0, error) })
+    }
+
+    /// The OCI state as JSON.
+    pub fn state(&self) -> Result<String, Error> {
+        // SAFETY: our own handle; the others are places for a pointer.
+        text(|state, error| unsafe { brig::brig_container_state(self.0, state, error) })
+    }
+
+    /// Sends a signal to init, or to all processes.
+    pub fn signal(&self, signal: c_int, all: bool) -> Result<(), Error> {
+        let flags = if all { brig::BRIG_SIGNAL_ALL } else { 0 };
+        // SAFETY: our own handle; `error` is a place for a pointer.
+        check(|error| unsafe { brig::brig_container_signal(self.0, signal, flags, error) })
+    }
+
+    /// Removes the container; with `force` also one that runs.
+    pub fn delete(&self, force: bool) -> Result<(), Error> {
+        let flags = if force { brig::BRIG_DELETE_FORCE } else { 0 };
+        // SAFETY: our own handle; `error` is a place for a pointer.
+        check(|error| unsafe { brig::brig_container_delete(self.0, flags, error) })
+    }
+
+    /// The container's first process.
+    pub fn init(&self) -> Result<Process, Error> {
+        // SAFETY: our own handle; the others are places for a pointer.
+        fetch(null_mut(), |process, error| unsafe { brig::brig_container_init(self.0, process, error) }).map(Process)
+    }
+
+    /// Takes the master of the container's terminal; `None` if it has no terminal.
+    pub fn console(&self) -> Result<Option<OwnedFd>, Error> {
+        // SAFETY: our own handle; the others are places for their types.
+        match fetch(-1, |fd, error| unsafe { brig::brig_container_console(self.0, fd, error) }) {
+            // SAFETY: the call succeeded, so this file is ours to close.
+            Ok(fd) => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // SAFETY: our own reference, not used after this.
+        unsafe { brig::brig_container_unref(self.0) };
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Handing a file to whoever listens on a socket: the other end of `--console-socket` and
+//! `--pidfd-socket`.
+
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+    connect, sendmsg, socket_with,
+};
+
+use crate::error::{Context, Result};
+
+/// Sends one message with exactly one file. `name` is the payload, for the listener's messages.
+pub fn send(path: &Path, file: BorrowedFd<'_>, name: &str) -> Result<()> {
+    connected(path)
+        .and_then(|socket| send_over(&socket, file, name))
+        .context(|| format!("cannot send {name} to {}", path.display()))
+}
+
+fn connected(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    match SocketAddrUnix::new(path) {
+        Ok(address) => connect(&socket, &address)?,
+        // An address has room for 107 bytes; managers keep sockets in deeper directories than that.
+        Err(Errno::NAMETOOLONG) => {
+            let file = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            connect(&socket, &SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?)?;
+        }
+        Err(other) => return Err(other),
+    }
+    Ok(socket)
+}
+
+fn send_over(socket: &OwnedFd, file: BorrowedFd<'_>, name: &str) -> rustix::io::Result<()> {
+    let files = [file];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&files));
+    sendmsg(socket, &[IoSlice::new(name.as_bytes())], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::IoSliceMut;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixListener;
+
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+
+    use super::*;
+
+    fn received(listener: &UnixListener) -> (String, Vec<OwnedFd>) {
+        let (stream, _) = listener.accept().unwrap();
+        let mut bytes = [0; 64];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let got = recvmsg(&stream, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::empty()).unwrap();
+        let files = control.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(files) => files.collect::<Vec<_>>(),
+            _ => Vec::new(),
+        });
+        (String::from_utf8(bytes[..got.bytes].to_vec()).unwrap(), files.collect())
+    }
+
+    #[test]
+    fn one_file_arrives_however_long_the_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("d".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        let door = open(&deep, OFlags::PATH, Mode::empty()).unwrap();
+        let listeners = [
+            (directory.path().join("s"), directory.path().join("s")),
+            (deep.join("s"), format!("/proc/self/fd/{}/s", door.as_raw_fd()).into()),
+        ];
+        for (path, bound) in listeners {
+            let listener = UnixListener::bind(bound).unwrap();
+            let file = fs::File::open("/dev/null").unwrap();
+            send(&path, file.as_fd(), "/dev/ptmx").unwrap();
+            let (name, files) = received(&listener);
+            assert_eq!((name.as_str(), files.len()), ("/dev/ptmx", 1));
+        }
+    }
+
+    #[test]
+    fn nobody_listens() {
+        let text = send(Path::new("/nonexistent/s"), std::io::stderr().as_fd(), "x").unwrap_err().to_string();
+        assert_eq!(text, "cannot send x to /nonexistent/s: No such file or directory");
+    }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+//! create: from the caller's options to a spec, a plan, and the launch.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use rustix::fs::{Mode, OFlags};
+
+use super::lock::Lock;
+use super::runtime::check_id;
+use super::{Container, Held, Process, Runtime};
+use crate::cgroup::{Cgroup, Host};
+use crate::error::{Context, Error, Kind, Result};
+use crate::launch::{self, Record};
+use crate::plan::{self, Plan};
+use crate::sys::files;
+use crate::{spec, time};
+
+/// What the caller asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CreateOptions<'a> {
+    /// The bundle's directory.
+    pub bundle: Option<&'a Path>,
+    /// config.json as text.
+    pub spec: Option<&'a [u8]>,
+    /// Instead of root.path.
+    pub rootfs: Option<&'a Path>,
+    /// Instead of root.path.
+    pub rootfs_fd: Option<BorrowedFd<'a>>,
+    /// stdin, stdout, stderr; -1 is /dev/null.
+    pub stdio: Option<[i32; 3]>,
+    /// Files 3 and on.
+    pub fds: &'a [i32],
+    /// chroot(2) instead of pivot_root(2).
+    pub no_pivot: bool,
+    /// Readable: give up.
+    pub cancel: Option<BorrowedFd<'a>>,
+}
+
+/// Everything that is known before the host is touched.
+struct Prepared {
+    spec: Spec,
+    bundle: PathBuf,
+    cgroup: Cgroup,
+    plan: Plan,
+}
+
+impl Container {
+    /// Creates a container.
+    pub fn create(runtime: Arc<Runtime>, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
+        check_id(id)?;
+        let Prepared { spec, bundle, cgroup, plan } = Prepared::read(&runtime, id, options)?;
+        let files = Stdio::open(options)?;
+        let record = record(id, &spec, bundle, cgroup, &plan);
+
+        let directory = Directory::make(&runtime, id)?;
+        let request = launch::Request {
+            directory: &directory.path,
+            spec: &spec,
+            plan: &plan,
+            rootfs: options.rootfs_fd,
+            files: files.borrow(),
+            cancel: options.cancel,
+        };
+        let created = launch::create(&request, record)?;
+        directory.keep();
+        let init = Some(Process::new(created.init.pid, created.pidfd));
+        let held = Mutex::new(Held { init, console: created.console });
+        Ok(Self { runtime, id: id.to_owned(), held })
+    }
+
+    /// The plan of such a create, as text.
+    pub fn plan(runtime: &Runtime, id: &str, options: &CreateOptions<'_>) -> Result<String> {
+        check_id(id)?;
+        Ok(Prepared::read(runtime, id, options)?.plan.show())
+    }
+}
+
+impl Prepared {
+    fn read(runtime: &Runtime, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
+        let bundle = bundle(options)?;
+        let spec = match options.spec {
+            Some(text) => spec::load(text)?,
+            None => spec::load(&config(&bundle)?)?,
+        };
+        let host = Host::detect()?;
+        let cgroups_path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
+        let cgroup = Cgroup::plan(&host, cgroups_path, id)?;
+        let cache = runtime.seccomp_cache();
+        let inputs = plan::Inputs {
+            bundle: &bundle,
+            rootfs_fd: options.rootfs_fd,
+            rootfs: options.rootfs,
+            host: &host,
+            cgroup: &cgroup,
+            seccomp_cache: Some(&cache),
+            privileged: rustix::process::geteuid().is_root(),
+            no_pivot: options.no_pivot,
+            extra_files: options.fds.len(),
+        };
+        let plan = plan::compile(&spec, &inputs)?;
+        if let Some(rootfs) = &plan.rootfs {
+            check_rootfs(rootfs)?;
+        }
+        Ok(Self { spec, bundle, cgroup, plan })
+    }
+}
+
+fn bundle(options: &CreateOptions<'_>) -> Result<PathBuf> {
+    let Some(bundle) = options.bundle else {
+        return match options.spec {
+            Some(_) => Ok(PathBuf::from("/")),
+            None => Err(Error::new(Kind::Invalid, "options: neither bundle nor spec is given")),
+        };
+    };
+    let what = || format!("bundle: cannot open {}", bundle.display());
+    let path = fs::canonicalize(bundle).context(what).map_err(|error| error.kind(Kind::Config))?;
+    if path.is_dir() { Ok(path) } else { Err(Error::new(Kind::Config, format!("{}: it is not a directory", what()))) }
+}
+
+fn config(bundle: &Path) -> Result<Vec<u8>> {
+    let path = bundle.join("config.json");
+    fs::read(&path).context(|| format!("cannot read {}", path.display())).map_err(|error| error.kind(Kind::Config))
+}
+
+/// Only a courtesy, so that the common mistake is told before anything is touched: init opens it anew, once.
+fn check_rootfs(rootfs: &Path) -> Result<()> {
+    let what = || format!("/root/path: cannot open the root filesystem {}", rootfs.display());
+    let metadata = fs::metadata(rootfs).context(what).map_err(|error| error.kind(Kind::Config).at("/root/path"))?;
+    if metadata.is_dir() {
+        return Ok(());
+    }
+    Err(Error::config("/root/path", format!("{} is not a directory", rootfs.display())))
+}
+
+fn record(id: &str, spec: &Spec, bundle: PathBuf, cgroup: Cgroup, plan: &Plan) -> Record {
+    let hooks = spec.hooks().as_ref();
+    Record {
+        version: Record::version(),
+        id: id.to_owned(),
+        oci_version: spec.version().clone(),
+        bundle,
+        rootfs: plan.rootfs.clone().unwrap_or_default(),
+        created: time::rfc3339(SystemTime::now()),
+        owner: rustix::process::geteuid().as_raw(),
+        annotations: spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        cgroup,
+        shares_pids: !plan.namespaces.makes(LinuxNamespaceType::Pid),
+        after_gate: plan::places_after_gate(&plan.steps),
+        poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
+        poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),
+        init: None,
+    }
+}
+
+/// The container's directory, new and locked; removed again unless kept.
+struct Directory {
+    path: PathBuf,
+    _lock: Lock,
+    keep: bool,
+}
+
+impl Directory {
+    fn make(runtime: &Runtime, id: &str) -> Result<Self> {
+        let path = runtime.directory(id);
+        let make = || fs::DirBuilder::new().mode(0o700).create(&path);
+        let made = match make() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => runtime.make().map(|()| make())?,
+            result => result,
+        };
+        match made {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::new(Kind::Exists, format!("container with given ID already exists: {id}")));
+            }
+            result => result.context(|| format!("cannot make {}", path.display()))?,
+        }
+        match Lock::take(&path)? {
+            Some(lock) => Ok(Self { path, _lock: lock, keep: false }),
+            None => Err(Error::new(Kind::Canceled, "the container was deleted while it was created")),
+        }
+    }
+
+    fn keep(mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !self.keep {
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// The files that become the container's descriptors; /dev/null stands in for those that are closed or not wanted.
+struct Stdio<'a> {
+    given: Vec<Option<BorrowedFd<'a>>>,
+    null: OwnedFd,
+}
+
+impl<'a> Stdio<'a> {
+    fn open(options: &CreateOptions<'a>) -> Result<Self> {
+        let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+            .context(|| "cannot open /dev/null")?;
+        let mut given = Vec::with_capacity(3 + options.fds.len());
+        for (index, fd) in options.stdio.unwrap_or([0, 1, 2]).into_iter().enumerate() {
+            let file = files::borrow(fd);
+            if file.is_none() && fd >= 0 && options.stdio.is_some() {
+                return Err(Error::new(Kind::Invalid, format!("stdio[{index}]: {fd} is not open")));
+            }
+            given.push(file);
+        }
+        for (index, fd) in options.fds.iter().enumerate() {
+            let file = files::borrow(*fd);
+            given.push(Some(file.ok_or_else(|| Error::new(Kind::Invalid, format!("fds[{index}]: {fd} is not open")))?));
+        }
+        Ok(Self { given, null })
+    }
+
+    fn borrow(&self) -> Vec<BorrowedFd<'_>> {
+        self.given.iter().map(|file| file.unwrap_or(self.null.as_fd())).collect()
+    }
+}
+

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One process of a container, held by its pidfd.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::stopped;
+use crate::error::{Context, Error, Kind, Result};
+use crate::launch::Init;
+pub use crate::sys::pidfd::Exit;
+use crate::sys::pidfd;
+
+/// A process; clones share the exit status, which the kernel tells only once.
+#[derive(Clone)]
+pub struct Process {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pid: i32,
+    pidfd: OwnedFd,
+    exit: Mutex<Option<Exit>>,
+}
+
+impl Process {
+    /// A process that we hold already.
+    pub fn new(pid: i32, pidfd: OwnedFd) -> Self {
+        Self { shared: Arc::new(Shared { pid, pidfd, exit: Mutex::default() }) }
+    }
+
+    /// The process of a record; `None` if it has ended, even if its pid was given to another.
+    pub fn open(init: &Init) -> Result<Option<Self>> {
+        let pidfd = match pidfd::open(init.pid) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+            result => result.context(|| "cannot open a pidfd")?,
+        };
+        // After the pidfd is open, the pid cannot be reused any more without us seeing it.
+        match pidfd::stat(init.pid) {
+            Ok((start_time, _)) if start_time == init.start_time => Ok(Some(Self::new(init.pid, pidfd))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Its pid.
+    pub fn pid(&self) -> i32 {
+        self.shared.pid
+    }
+
+    /// A pidfd of the caller's own.
+    pub fn pidfd(&self) -> Result<OwnedFd> {
+        self.shared.pidfd.try_clone().context(|| "cannot duplicate a pidfd")
+    }
+
+    /// Waits for the end; -1 is for ever.
+    pub fn wait(&self, timeout_ms: i32) -> Result<Exit> {
+        let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+        if !pidfd::ended(self.shared.pidfd.as_fd(), timeout).context(|| "cannot wait for the process")? {
+            return Err(Error::new(Kind::Canceled, "the process has not ended in time"));
+        }
+        let mut exit = self.shared.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        if exit.is_none() {
+            *exit = pidfd::exit(&self.shared.pidfd);
+        }
+        let unknown = "the process has ended, but only its parent can know how: this kernel is older than 6.15";
+        exit.ok_or_else(|| Error::new(Kind::Unsupported, unknown))
+    }
+
+    /// Waits for the end, whatever it is like.
+    pub fn wait_end(&self) -> Result<()> {
+        pidfd::ended(self.shared.pidfd.as_fd(), None).context(|| "cannot wait for the process")?;
+        let mut exit = self.shared.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        if exit.is_none() {
+            *exit = pidfd::exit(&self.shared.pidfd);
+        }
+        Ok(())
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        match pidfd::signal(self.shared.pidfd.as_fd(), signal) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(stopped()),
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                Err(Error::new(Kind::Invalid, format!("signal: {signal} is not a signal")))
+            }
+            result => result.context(|| "cannot send the signal"),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The id maps of a new user namespace (user_namespaces(7)).
+
+use std::fs;
+
+use oci_spec::runtime::{LinuxIdMapping, Spec};
+
+use crate::error::{Context, Error, Kind, Result};
+
+/// Writes uid_map and gid_map of `pid`, which waits for them.
+pub fn write(pid: i32, spec: &Spec) -> Result<()> {
+    let Some(linux) = spec.linux() else { return Ok(()) };
+    let uids = linux.uid_mappings().as_deref().unwrap_or_default();
+    let gids = linux.gid_mappings().as_deref().unwrap_or_default();
+    if !rustix::process::geteuid().is_root() {
+        let own = |map: &[LinuxIdMapping], id| matches!(map, [one] if one.size() == 1 && one.host_id() == id);
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        if !own(uids, uid) || !own(gids, gid) {
+            let text = "an ordinary user can map its own id only: ranges of /etc/subuid are not built yet";
+            return Err(Error::config("/linux/uidMappings", text).kind(Kind::Unsupported));
+        }
+        // Otherwise a user could drop a group that denies access.
+        let path = format!("/proc/{pid}/setgroups");
+        fs::write(&path, "deny").context(|| format!("cannot write {path}"))?;
+    }
+    for (name, pointer, map) in [("gid_map", "/linux/gidMappings", gids), ("uid_map", "/linux/uidMappings", uids)] {
+        let path = format!("/proc/{pid}/{name}");
+        fs::write(&path, lines(map)).context(|| format!("cannot write {path}")).map_err(|error| error.at(pointer))?;
+    }
+    Ok(())
+}
+
+/// One write(2) has to carry them all.
+fn lines(map: &[LinuxIdMapping]) -> String {
+    map.iter().map(|map| format!("{} {} {}\n", map.container_id(), map.host_id(), map.size())).collect()
+}

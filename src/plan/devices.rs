@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//! /dev: the nodes and links that every container has, those that the spec adds, and the terminal.
+
+use std::path::Path;
+
+use brig_wire::Step;
+use oci_spec::runtime::{LinuxDeviceType as Type, Spec};
+
+use super::Context;
+use super::builder::{Slot, Steps, path};
+use crate::error::{Error, Result};
+
+/// runtime-spec, config-linux.md, "Default Devices".
+const DEFAULT: [(&str, u32, u32); 6] = [
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+];
+
+/// runtime-spec, runtime-linux.md, "Dev symbolic links"; and ptmx of the container's own devpts.
+const LINKS: [(&str, &str, bool); 5] = [
+    ("/dev/fd", "/proc/self/fd", false),
+    ("/dev/stdin", "/proc/self/fd/0", false),
+    ("/dev/stdout", "/proc/self/fd/1", false),
+    ("/dev/stderr", "/proc/self/fd/2", false),
+    ("/dev/ptmx", "pts/ptmx", true),
+];
+
+/// The steps for /dev. Where /dev is a bind mount it belongs to somebody else, and is left as it is.
+pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
+    let spec = context.spec;
+    if !dev_is_bound(spec) {
+        let devices = spec.linux().as_ref().and_then(|linux| linux.devices().as_ref());
+        let asked = |node: &str| devices.into_iter().flatten().any(|device| device.path() == Path::new(node));
+        steps.origin("");
+        for (node, major, minor) in DEFAULT.into_iter().filter(|(node, ..)| !asked(node)) {
+            node_steps(steps, context, Path::new(node), libc::S_IFCHR | 0o666, (major, minor), (0, 0))?;
+        }
+        for (index, device) in devices.into_iter().flatten().enumerate() {
+            let pointer = format!("/linux/devices/{index}");
+            let kind = match device.typ() {
+                Type::C | Type::U => libc::S_IFCHR,
+                Type::B => libc::S_IFBLK,
+                Type::P => libc::S_IFIFO,
+                Type::A => return Err(Error::config(format!("{pointer}/type"), "is none of c, b, u and p")),
+            };
+            let number = |value: i64, name: &str| {
+                u32::try_from(value)
+                    .map_err(|_| Error::config(format!("{pointer}/{name}"), format!("{value} is no device number")))
+            };
+            let numbers = (number(device.major(), "major")?, number(device.minor(), "minor")?);
+            let owner = (device.uid().unwrap_or(0), device.gid().unwrap_or(0));
+            steps.origin(pointer.as_str());
+            node_steps(steps, context, device.path(), kind | device.file_mode().unwrap_or(0o666), numbers, owner)?;
+        }
+        steps.origin("");
+        for (link, target, replace) in LINKS {
+            steps.push(Step::Symlink {
+                path: &path(Path::new(link), "")?,
+                target: &path(Path::new(target), "")?,
+                replace: replace.into(),
+            });
+        }
+    }
+    terminal(steps, spec);
+    Ok(())
+}
+
+/// mknod(2), or in a user namespace, where that is not permitted, a bind mount of the host's node.
+fn node_steps(
+    steps: &mut Steps,
+    context: &mut Context<'_>,
+    node: &Path,
+    mode: u32,
+    (major, minor): (u32, u32),
+    (uid, gid): (u32, u32),
+) -> Result<()> {
+    let target = path(node, "")?;
+    if !context.user_namespace || mode & libc::S_IFMT == libc::S_IFIFO {
+        steps.push(Step::Device { path: &target, mode, major, minor, uid, gid });
+        return Ok(());
+    }
+    context.clone_tree(steps, node, false, "/linux/devices")?;
+    steps.push(Step::Attach { target: &target, flags: 0 });
+    Ok(())
+}
+
+fn dev_is_bound(spec: &Spec) -> bool {
+    let mounts = spec.mounts().iter().flatten();
+    mounts
+        .filter(|mount| mount.destination() == Path::new("/dev"))
+        .any(|mount| crate::spec::is_bind(mount))
+}
+
+fn terminal(steps: &mut Steps, spec: &Spec) {
+    let Some(process) = spec.process().as_ref().filter(|process| process.terminal() == Some(true)) else { return };
+    let (rows, columns) =
+        process.console_size().map_or((0, 0), |size| (size.height() as u32, size.width() as u32));
+    steps.origin("/process/terminal");
+    steps.push(Step::Console { rows, columns, uid: process.user().uid() });
+    steps.push(Step::AttachConsole {});
+}
+
+/// What becomes of the container's descriptors 0, 1, 2 and on.
+pub fn files(spec: &Spec, extra: usize) -> Vec<Slot> {
+    let terminal = spec.process().as_ref().is_some_and(|process| process.terminal() == Some(true));
+    (0..3 + extra).map(|index| if terminal && index < 3 { Slot::Terminal } else { Slot::File(index) }).collect()
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which namespaces are new, which are joined, and whether one init is enough for that.
+//!
+//! One clone3(2) makes the new namespaces, but not in every case: a new user namespace needs its id maps
+//! before anything can be done in it, joined pid and time namespaces only hold children, and a new time
+//! namespace takes its offsets before its first member. Then a first init joins and clones the
+//! second with CLONE_PARENT, so that the host stays the parent.
+
+use std::path::PathBuf;
+
+use brig_wire::{POINT_MAPS, Step};
+use oci_spec::runtime::{Linux, LinuxNamespaceType as Kind, Spec};
+
+use super::builder::{Slot, Steps, text};
+use crate::error::Result;
+
+const NEWTIME: u64 = libc::CLONE_NEWTIME as u64;
+const NEWUSER: u64 = libc::CLONE_NEWUSER as u64;
+const NEWCGROUP: u64 = libc::CLONE_NEWCGROUP as u64;
+
+/// A namespace that is joined.
+pub struct Join {
+    /// Its CLONE_NEW* flag.
+    pub flag: u64,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The field that names it.
+    pub pointer: String,
+}
+
+/// The namespaces of a container.
+#[derive(Default)]
+pub struct Namespaces {
+    /// CLONE_NEW* of those to be made.
+    pub new: u64,
+    /// Those to be joined, in the order in which init does it.
+    pub join: Vec<Join>,
+}
+
+impl Namespaces {
+    /// Reads linux.namespaces. `privileged`: the caller is root of the host.
+    pub fn read(linux: &Linux, privileged: bool) -> Self {
+        let mut namespaces = Self::default();
+        for (index, namespace) in linux.namespaces().iter().flatten().enumerate() {
+            let flag = namespace.typ() as u64;
+            match namespace.path() {
+                None => namespaces.new |= flag,
+                Some(path) => namespaces.join.push(Join {
+                    flag,
+                    path: path.clone(),
+                    pointer: format!("/linux/namespaces/{index}/path"),
+                }),
+            }
+        }
+        // Root may enter all others only as long as it is root of the host; an ordinary user only once it is root
+        // in the user namespace that owns them.
+        namespaces.join.sort_by_key(|join| (join.flag == NEWUSER) == privileged);
+        namespaces
+    }
+
+    /// Whether the container has a namespace of this kind that is not the caller's.
+    pub fn has(&self, kind: Kind) -> bool {
+        let flag = kind as u64;
+        self.new & flag != 0 || self.joins(flag)
+    }
+
+    /// Whether a new one of this kind is made.
+    pub fn makes(&self, kind: Kind) -> bool {
+        self.new & kind as u64 != 0
+    }
+
+    fn joins(&self, flag: u64) -> bool {
+        self.join.iter().any(|join| join.flag == flag)
+    }
+
+    /// Whether a first init has to prepare the ground for the second.
+    pub fn two_stages(&self) -> bool {
+        self.new & (NEWUSER | NEWTIME) != 0 || [Kind::Pid, Kind::Time, Kind::User].iter().any(|&k| self.joins(k as u64))
+    }
+
+    /// The flags for the host's own clone3(2).
+    pub fn spawn_flags(&self) -> u64 {
+        if self.two_stages() { 0 } else { self.new & !NEWCGROUP }
+    }
+
+    /// The steps up to the point where init is in all namespaces but the cgroup namespace.
+    ///
+    /// `join_cgroup` appends the steps that enter the version 1 cgroups: done early, by a single-threaded process
+    /// that writes its own `tasks`, which spares the RCU grace period of a move from outside.
+    pub fn steps(&self, steps: &mut Steps, spec: &Spec, join_cgroup: impl FnOnce(&mut Steps)) -> Result<()> {
+        // While the host may still have to write the id maps as an ordinary user, init has to stay dumpable.
+        let maps = self.new & NEWUSER != 0;
+        if !maps {
+            steps.origin("").push(Step::Undumpable {});
+        }
+        join_cgroup(steps);
+        if self.new & NEWTIME != 0 {
+            steps.origin("/linux/timeOffsets").push(Step::Unshare { flags: NEWTIME as u32 });
+            if let Some(offsets) = time_offsets(spec) {
+                steps.push(Step::OpenProc {});
+                steps.push(Step::TimeOffsets { text: &text(offsets, "/linux/timeOffsets")? });
+            }
+        }
+        for (index, join) in self.join.iter().enumerate() {
+            let step = Step::JoinNamespace { fd: 0, kind: join.flag as u32 };
+            steps.origin(join.pointer.as_str()).push_slot(Slot::Namespace(index), step);
+        }
+        steps.origin("/linux/namespaces");
+        if self.two_stages() {
+            steps.push(Step::Fork { flags: self.new & !(NEWCGROUP | NEWTIME) });
+        }
+        if maps {
+            steps.origin("/linux/uidMappings");
+            steps.push(Step::Sync { point: POINT_MAPS });
+            steps.push(Step::BecomeRoot {});
+            steps.origin("").push(Step::Undumpable {});
+        } else if self.joins(NEWUSER) {
+            steps.push(Step::BecomeRoot {});
+        }
+        if self.new & NEWCGROUP != 0 {
+            // Only now, since the root of the new one is the cgroup that its maker is in.
+            steps.origin("/linux/namespaces").push(Step::Unshare { flags: NEWCGROUP as u32 });
+        }
+        Ok(())
+    }
+}
+
+/// The lines of /proc/PID/timens_offsets (time_namespaces(7)).
+fn time_offsets(spec: &Spec) -> Option<String> {
+    let offsets = spec.linux().as_ref()?.time_offsets().as_ref()?;
+    let mut lines: Vec<_> = offsets
+        .iter()
+        .map(|(clock, offset)| {
+            format!("{clock} {} {}\n", offset.secs().unwrap_or_default(), offset.nanosecs().unwrap_or_default())
+        })
+        .collect();
+    lines.sort();
+    (!lines.is_empty()).then(|| lines.concat())
+}

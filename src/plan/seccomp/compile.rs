@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The translation: each rule of the configuration becomes rules of libseccomp, and these a program.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+
+use libseccomp::error::{SeccompErrno, SeccompError};
+use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use oci_spec::runtime::{
+    Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompOperator as Operator, LinuxSyscall,
+};
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use crate::error::{Context, Error, Kind, Result};
+
+/// BPF_MAXINSNS of linux/bpf_common.h, and the size of struct sock_filter.
+pub const INSTRUCTIONS_MAX: usize = 4096;
+/// See [`INSTRUCTIONS_MAX`].
+pub const INSTRUCTION_SIZE: usize = 8;
+
+/// Compiles the section.
+pub fn program(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
+    let fallback = action(seccomp.default_action(), seccomp.default_errno_ret());
+    let fallback = fallback.ok_or_else(|| notify("/linux/seccomp/defaultAction"))?;
+    let mut filter = ScmpFilterContext::new(fallback).map_err(|error| failed("cannot start a filter", &error))?;
+    // A binary tree instead of a list: the same decisions, found sooner, and the kernel's checks of
+    // it are faster too. Unknown to libseccomp before 2.5, which does without.
+    if filter.set_ctl_optimize(2).is_err() {
+        log::debug!("seccomp: this libseccomp makes no binary trees");
+    }
+    for (index, arch) in seccomp.architectures().iter().flatten().enumerate() {
+        // The native one is there from the start.
+        filter.add_arch(architecture(*arch)).map_err(|error| {
+            let at = format!("/linux/seccomp/architectures/{index}");
+            Error::config(at, format!("{arch} cannot be filtered here: {}", reason(&error))).kind(Kind::Unsupported)
+        })?;
+    }
+    for (index, rule) in seccomp.syscalls().iter().flatten().enumerate() {
+        add(&mut filter, fallback, rule, &format!("/linux/seccomp/syscalls/{index}"))?;
+    }
+    let program = export(&filter)?;
+    let instructions = program.len() / INSTRUCTION_SIZE;
+    if instructions > INSTRUCTIONS_MAX {
+        let message =
+            format!("becomes {instructions} instructions, more than the {INSTRUCTIONS_MAX} that the kernel allows");
+        return Err(Error::config("/linux/seccomp", message));
+    }
+    Ok(program)
+}
+
+/// Adds one entry of `syscalls`, found at `at`.
+fn add(filter: &mut ScmpFilterContext, fallback: ScmpAction, rule: &LinuxSyscall, at: &str) -> Result<()> {
+    let action = action(rule.action(), rule.errno_ret()).ok_or_else(|| notify(&format!("{at}/action")))?;
+    // libseccomp refuses rules that do what is done anyway.
+    if action == fallback {
+        return Ok(());
+    }
+    let conditions: Vec<_> = rule.args().iter().flatten().map(condition).collect();
+    for (index, name) in rule.names().iter().enumerate() {
+        // A profile names system calls of kernels and architectures to come.
+        let Ok(syscall) = ScmpSyscall::from_name(name) else {
+            log::debug!("seccomp: libseccomp knows no system call {name:?}: ignored");
+            continue;
+        };
+        let mut add = |conditions: &[ScmpArgCompare], at: String| {
+            filter.add_rule_conditional(action, syscall, conditions).map(drop).map_err(|error| {
+                let message = format!("a rule for {name} cannot be added: {}", reason(&error));
+                Error::config(at, message)
+            })
+        };
+        match repeated(rule) {
+            None => add(&conditions, format!("{at}/names/{index}"))?,
+            // libseccomp has one condition an argument and rule. More are alternatives, each of its own:
+            // what profiles have come to rely on.
+            Some(_) => {
+                for (number, condition) in conditions.iter().enumerate() {
+                    add(&[*condition], format!("{at}/args/{number}"))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first argument with more than one condition.
+fn repeated(rule: &LinuxSyscall) -> Option<usize> {
+    let args = rule.args().as_deref().unwrap_or_default();
+    let repeats = |(at, arg): &(usize, &LinuxSeccompArg)| args[..*at].iter().any(|other| other.index() == arg.index());
+    args.iter().enumerate().find(repeats).map(|(_, arg)| arg.index())
+}
+
+fn condition(arg: &LinuxSeccompArg) -> ScmpArgCompare {
+    let second = arg.value_two().unwrap_or_default();
+    let (operator, value) = match arg.op() {
+        Operator::ScmpCmpNe => (ScmpCompareOp::NotEqual, arg.value()),
+        Operator::ScmpCmpLt => (ScmpCompareOp::Less, arg.value()),
+        Operator::ScmpCmpLe => (ScmpCompareOp::LessOrEqual, arg.value()),
+        Operator::ScmpCmpEq => (ScmpCompareOp::Equal, arg.value()),
+        Operator::ScmpCmpGe => (ScmpCompareOp::GreaterEqual, arg.value()),
+        Operator::ScmpCmpGt => (ScmpCompareOp::Greater, arg.value()),
+        // `value` is the mask (config-linux.md, "Seccomp").
+        Operator::ScmpCmpMaskedEq => (ScmpCompareOp::MaskedEqual(arg.value()), second),
+    };
+    // 0 to 5, `spec` has seen to it.
+    ScmpArgCompare::new(arg.index() as u32, operator, value)
+}
+
+/// `None` for a notification. An errno that is not given is EPERM.
+fn action(action: Action, errno: Option<u32>) -> Option<ScmpAction> {
+    let value = errno.unwrap_or(libc::EPERM as u32) as u16;
+    Some(match action {
+        Action::ScmpActKill | Action::ScmpActKillThread => ScmpAction::KillThread,
+        Action::ScmpActKillProcess => ScmpAction::KillProcess,
+        Action::ScmpActTrap => ScmpAction::Trap,
+        Action::ScmpActErrno => ScmpAction::Errno(value.into()),
+        Action::ScmpActNotify => return None,
+        Action::ScmpActTrace => ScmpAction::Trace(value),
+        Action::ScmpActLog => ScmpAction::Log,
+        Action::ScmpActAllow => ScmpAction::Allow,
+    })
+}
+
+fn architecture(arch: Arch) -> ScmpArch {
+    match arch {
+        Arch::ScmpArchNative => ScmpArch::Native,
+        Arch::ScmpArchX86 => ScmpArch::X86,
+        Arch::ScmpArchX86_64 => ScmpArch::X8664,
+        Arch::ScmpArchX32 => ScmpArch::X32,
+        Arch::ScmpArchArm => ScmpArch::Arm,
+        Arch::ScmpArchAarch64 => ScmpArch::Aarch64,
+        Arch::ScmpArchMips => ScmpArch::Mips,
+        Arch::ScmpArchMips64 => ScmpArch::Mips64,
+        Arch::ScmpArchMips64n32 => ScmpArch::Mips64N32,
+        Arch::ScmpArchMipsel => ScmpArch::Mipsel,
+        Arch::ScmpArchMipsel64 => ScmpArch::Mipsel64,
+        Arch::ScmpArchMipsel64n32 => ScmpArch::Mipsel64N32,
+        Arch::ScmpArchPpc => ScmpArch::Ppc,
+        Arch::ScmpArchPpc64 => ScmpArch::Ppc64,
+        Arch::ScmpArchPpc64le => ScmpArch::Ppc64Le,
+        Arch::ScmpArchS390 => ScmpArch::S390,
+        Arch::ScmpArchS390x => ScmpArch::S390X,
+        Arch::ScmpArchParisc => ScmpArch::Parisc,
+        Arch::ScmpArchParisc64 => ScmpArch::Parisc64,
+        Arch::ScmpArchRiscv64 => ScmpArch::Riscv64,
+        Arch::ScmpArchLoongarch64 => ScmpArch::Loongarch64,
+        Arch::ScmpArchM68k => ScmpArch::M68k,
+        Arch::ScmpArchSh => ScmpArch::Sh,
+        Arch::ScmpArchSheb => ScmpArch::Sheb,
+    }
+}
+
+/// libseccomp before 2.6 writes to files only.
+fn export(filter: &ScmpFilterContext) -> Result<Vec<u8>> {
+    let file = memfd_create(c"brig-seccomp", MemfdFlags::CLOEXEC).context(|| "cannot make a file in memory")?;
+    filter.export_bpf(&file).map_err(|error| failed("cannot compile the filter", &error))?;
+    let mut file = File::from(file);
+    let mut program = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut program)).context(|| "cannot read the filter back")?;
+    Ok(program)
+}
+
+fn notify(at: &str) -> Error {
+    Error::config(at, "seccomp notifications are not supported yet").kind(Kind::Unsupported)
+}
+
+fn failed(what: &str, error: &SeccompError) -> Error {
+    Error::config("/linux/seccomp", format!("{what}: {}", reason(error)))
+}
+
+/// libseccomp has but an errno, whose meaning its manual pages tell; seccomp_rule_add(3).
+fn reason(error: &SeccompError) -> String {
+    match error.errno() {
+        Some(SeccompErrno::EINVAL) => "unknown to this libseccomp or kernel".into(),
+        Some(SeccompErrno::EDOM) => "not possible on this architecture, or together with the other ones".into(),
+        Some(SeccompErrno::EEXIST) => "another rule says something else".into(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//! JSON pointers (RFC 6901): how an error says which field it means.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+/// A key as a pointer writes it: `~` is `~0` and `/` is `~1`.
+pub fn escape(key: &str) -> Cow<'_, str> {
+    match key.contains(['~', '/']) {
+        true => Cow::Owned(key.replace('~', "~0").replace('/', "~1")),
+        false => Cow::Borrowed(key),
+    }
+}
+
+/// `pointer` with one more step, a key or an index.
+pub fn join(pointer: &str, step: impl Display) -> String {
+    let step = step.to_string();
+    format!("{pointer}/{}", escape(&step))
+}
+
+/// The pointer of a path that serde_path_to_error kept.
+pub fn from_path(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer = join(&pointer, index),
+            Segment::Map { key } => pointer = join(&pointer, key),
+            // The value of an enumeration is no place of its own.
+            Segment::Enum { .. } | Segment::Unknown => break,
+        }
+    }
+    pointer
+}
+
+/// Calls `visit` with each place that `pattern` matches, in the order of the document. A pattern is
+/// a pointer in which `*` stands for every key or index.
+pub fn each<'a>(document: &'a Value, pattern: &str, visit: &mut impl FnMut(String, &'a Value)) {
+    fn descend<'a>(value: &'a Value, at: String, rest: &str, visit: &mut impl FnMut(String, &'a Value)) {
+        let Some(rest) = rest.strip_prefix('/') else { return visit(at, value) };
+        let (step, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        match value {
+            Value::Object(object) if step == "*" => {
+                for (key, value) in object {
+                    descend(value, join(&at, key), rest, visit);
+                }
+            }
+            Value::Array(list) if step == "*" => {
+                for (index, value) in list.iter().enumerate() {
+                    descend(value, join(&at, index), rest, visit);
+                }
+            }
+            Value::Object(object) => {
+                if let Some(value) = object.get(step) {
+                    descend(value, join(&at, step), rest, visit);
+                }
+            }
+            _ => {}
+        }
+    }
+    descend(document, String::new(), pattern, visit);
+}
+
+/// [`each`], for changing what is there.
+pub fn each_mut(value: &mut Value, pattern: &str, visit: &mut impl FnMut(&mut Value)) {
+    let Some(rest) = pattern.strip_prefix('/') else { return visit(value) };
+    let (step, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match value {
+        Value::Object(object) if step == "*" => object.values_mut().for_each(|value| each_mut(value, rest, visit)),
+        Value::Array(list) if step == "*" => list.iter_mut().for_each(|value| each_mut(value, rest, visit)),
+        Value::Object(object) => {
+            if let Some(value) = object.get_mut(step) {
+                each_mut(value, rest, visit);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn patterns_find_all_places() {
+        let document = json!({"a": [{"b": 1}, {}, {"b": 2}], "c": {"x/y": {"b": 3}, "~": {"b": 4}}, "d": 5});
+        let found = |pattern: &str| {
+            let mut found = Vec::new();
+            each(&document, pattern, &mut |at, value| found.push(format!("{at}={value}")));
+            found
+        };
+        assert_eq!(found("/a/*/b"), ["/a/0/b=1", "/a/2/b=2"]);
+        assert_eq!(found("/c/*/b"), ["/c/x~1y/b=3", "/c/~0/b=4"]);
+        assert_eq!(found("/d"), ["/d=5"]);
+        assert_eq!(found("/d/*"), Vec::<String>::new());
+        assert_eq!(found("/e"), Vec::<String>::new());
+        for (at, value) in [("/c/x~1y/b", 3), ("/c/~0/b", 4)] {
+            assert_eq!(document.pointer(at), Some(&json!(value)));
+        }
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the types of oci-spec are too lenient, or too strict, to see: worked out on the raw document
+//! before it gets its types.
+//!
+//! They read a struct from a JSON list too, take 0 for a required number that is missing, and parse what
+//! is for other platforms; and JSON writers differ in whether "not set" is `""`, `null` or nothing.
+
+use serde_json::{Map, Value};
+
+use super::parse::describe;
+use super::pointer::{each, each_mut, join};
+use crate::error::{Error, Result};
+
+/// Members that say nothing to Linux (config.md, "Platform-specific configuration"), or are not of the specification
+/// though oci-spec has them. Their content is not our business, be it right or wrong.
+const IGNORED: &[&str] = &["windows", "solaris", "zos", "freebsd", "vm", "uidMappings", "gidMappings"];
+
+/// Objects whose member, if empty, is as good as not there: that is how Go programs write "not set".
+const EMPTY_IS_ABSENT: &[(&str, &[&str])] = &[
+    ("", &["hostname", "domainname"]),
+    ("/process", &["apparmorProfile", "selinuxLabel"]),
+    ("/mounts/*", &["type", "source", "uidMappings", "gidMappings"]),
+    ("/linux", &["cgroupsPath", "rootfsPropagation", "mountLabel", "netDevices", "timeOffsets"]),
+    ("/linux/namespaces/*", &["path"]),
+    ("/linux/seccomp", &["listenerPath", "listenerMetadata"]),
+];
+
+/// The objects of the specification and the members that each must have.
+const OBJECTS: &[(&str, &[&str])] = &[
+    ("/root", &["path"]),
+    ("/mounts/*", &["destination"]),
+    ("/mounts/*/uidMappings/*", ID_MAPPING),
+    ("/mounts/*/gidMappings/*", ID_MAPPING),
+    ("/process", &["cwd", "args"]),
+    ("/process/user", &[]),
+    ("/process/consoleSize", &["height", "width"]),
+    ("/process/capabilities", &[]),
+    ("/process/rlimits/*", &["type", "soft", "hard"]),
+    ("/process/scheduler", &["policy"]),
+    ("/process/ioPriority", &["class", "priority"]),
+    ("/process/execCPUAffinity", &[]),
+    ("/hooks", &[]),
+    ("/hooks/*/*", &["path"]),
+    ("/linux", &[]),
+    ("/linux/namespaces/*", &["type"]),
+    ("/linux/uidMappings/*", ID_MAPPING),
+    ("/linux/gidMappings/*", ID_MAPPING),
+    ("/linux/timeOffsets/*", &[]),
+    ("/linux/devices/*", &["type", "path"]),
+    ("/linux/netDevices/*", &[]),
+    ("/linux/resources", &[]),
+    ("/linux/resources/devices/*", &["allow"]),
+    ("/linux/resources/memory", &[]),
+    ("/linux/resources/cpu", &[]),
+    ("/linux/resources/pids", &[]),
+    ("/linux/resources/blockIO", &[]),
+    ("/linux/resources/blockIO/weightDevice/*", &["major", "minor"]),
+    ("/linux/resources/blockIO/throttleReadBpsDevice/*", THROTTLE),
+    ("/linux/resources/blockIO/throttleWriteBpsDevice/*", THROTTLE),
+    ("/linux/resources/blockIO/throttleReadIOPSDevice/*", THROTTLE),
+    ("/linux/resources/blockIO/throttleWriteIOPSDevice/*", THROTTLE),
+    ("/linux/resources/hugepageLimits/*", &["pageSize", "limit"]),
+    ("/linux/resources/network", &[]),
+    ("/linux/resources/network/priorities/*", &["name", "priority"]),
+    ("/linux/resources/rdma/*", &[]),
+    ("/linux/intelRdt", &[]),
+    ("/linux/memoryPolicy", &["mode"]),
+    ("/linux/personality", &["domain"]),
+    ("/linux/seccomp", &["defaultAction"]),
+    ("/linux/seccomp/syscalls/*", &["names", "action"]),
+    ("/linux/seccomp/syscalls/*/args/*", &["index", "value", "op"]),
+];
+
+const ID_MAPPING: &[&str] = &["containerID", "hostID", "size"];
+const THROTTLE: &[&str] = &["major", "minor", "rate"];
+
+/// Names out of a list, which oci-spec would also read from an object with the name as its only key.
+const NAMES: &[&str] = &[
+    "/process/rlimits/*/type",
+    "/process/scheduler/policy",
+    "/process/scheduler/flags/*",
+    "/process/ioPriority/class",
+    "/linux/namespaces/*/type",
+    "/linux/devices/*/type",
+    "/linux/resources/devices/*/type",
+    "/linux/memoryPolicy/mode",
+    "/linux/memoryPolicy/flags/*",
+    "/linux/personality/domain",
+    "/linux/seccomp/defaultAction",
+    "/linux/seccomp/architectures/*",
+    "/linux/seccomp/flags/*",
+    "/linux/seccomp/syscalls/*/action",
+    "/linux/seccomp/syscalls/*/args/*/op",
+];
+
+/// The members whose strings reach the kernel.
+const KERNEL: &[&str] = &["root", "process", "hostname", "domainname", "mounts", "hooks", "linux"];
+
+/// Brings different ways to say the same into one.
+pub fn normalize(document: &mut Value) {
+    if let Value::Object(object) = document {
+        object.retain(|key, _| !IGNORED.contains(&key.as_str()));
+    }
+    for (object, members) in EMPTY_IS_ABSENT {
+        each_mut(document, object, &mut |value| {
+            if let Value::Object(object) = value {
+                object.retain(|key, value| !(members.contains(&key.as_str()) && is_empty(value)));
+            }
+        });
+    }
+    // Without a user it is root, as in every runtime; oci-spec insists on the object.
+    each_mut(document, "/process", &mut |process| {
+        if let Value::Object(process) = process {
+            process.entry("user").or_insert_with(|| Value::Object(Map::new()));
+        }
+    });
+    // Since 1.3 pids.limit is optional, and 0 is a limit. oci-spec takes 0 for no value.
+    each_mut(document, "/linux/resources", &mut |resources| {
+        if let Value::Object(resources) = resources {
+            resources.retain(|key, value| key != "pids" || value.get("limit").is_some_and(|limit| !limit.is_null()));
+        }
+    });
+    // A relative destination is deprecated, but means one relative to "/" (config.md, "Mounts").
+    each_mut(document, "/mounts/*/destination", &mut |destination| {
+        if let Value::String(path) = destination
+            && !path.is_empty()
+            && !path.starts_with('/')
+        {
+            log::warn!("the mount destination {path:?} is relative, which is deprecated: taken as relative to \"/\"");
+            path.insert(0, '/');
+        }
+    });
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        _ => false,
+    }
+}
+
+/// The first place where the document has not the shape of a configuration.
+pub fn check(document: &Value) -> Result<()> {
+    let mut wrong = None;
+    let mut refuse = |at: String, message: String| {
+        wrong.get_or_insert_with(|| Error::config(at, message));
+    };
+    for (pattern, members) in OBJECTS {
+        each(document, pattern, &mut |at, value| match value {
+            // `null` is how some write "not set"; in a list, the types refuse it.
+            Value::Null => {}
+            Value::Object(object) => {
+                let absent = |key: &&&str| object.get(**key).is_none_or(Value::is_null);
+                if let Some(key) = members.iter().find(absent) {
+                    refuse(join(&at, key), "is missing".into());
+                }
+            }
+            other => refuse(at, format!("must be an object, not {}", describe(other))),
+        });
+    }
+    for pattern in NAMES {
+        each(document, pattern, &mut |at, value| {
+            if !value.is_string() && !value.is_null() {
+                refuse(at, format!("must be a string, not {}", describe(value)));
+            }
+        });
+    }
+    each(document, "/linux/devices/*", &mut |at, device| {
+        let is_pipe = device.get("type").is_some_and(|kind| kind == "p");
+        for key in ["major", "minor"] {
+            if !is_pipe && device.get(key).is_none_or(Value::is_null) {
+                refuse(join(&at, key), "is missing".into());
+            }
+        }
+    });
+    for member in KERNEL {
+        if let Some(value) = document.get(member)
+            && let Some(at) = find_nul(value)
+        {
+            refuse(join("", member) + &at, "has a NUL character".into());
+        }
+    }
+    wrong.map_or(Ok(()), Err)
+}
+
+/// Where a string, or a key, has a NUL. It would end the string early in the kernel: what was checked
+/// would not be what is used.
+fn find_nul(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(list) => {
+            list.iter().enumerate().find_map(|(index, value)| Some(join("", index) + &find_nul(value)?))
+        }
+        Value::Object(object) => object.iter().find_map(|(key, value)| {
+            let inside = if key.contains('\0') { Some(String::new()) } else { find_nul(value) };
+            Some(join("", key) + &inside?)
+        }),
+        _ => None,
+    }
+}
