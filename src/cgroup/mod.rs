@@ -1,1 +1,265 @@
 // SPDX-License-Identifier: Apache-2.0
+//! The cgroups of a container, by cgroupfs: version 1, the unified hierarchy, and both side by side.
+//!
+//! A cgroup's life is [`plan`](Cgroup::plan), which only computes; [`create`](Cgroup::create);
+//! the init joins ([`join_files`](Cgroup::join_files) in version 1, `CLONE_INTO_CGROUP` by
+//! [`directory`](Cgroup::directory) in the unified hierarchy); [`apply`](Cgroup::apply), which sets limits with
+//! processes inside or without; [`kill`](Cgroup::kill); [`remove`](Cgroup::remove).
+//!
+//! The caller records the `Cgroup` on disk before `create` and again after it, before it clones. Then a crash
+//! at any instant leaves something that `remove` can clean.
+
+mod devices;
+mod dir;
+mod filter;
+mod host;
+mod path;
+mod processes;
+mod resources;
+#[cfg(test)]
+mod tests;
+mod v1;
+mod v2;
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use self::dir::Dir;
+pub(crate) use self::host::{Hierarchy, Host, Layout, Version};
+use crate::error::{Context, Error, Kind, Result};
+
+/// How long `remove` and `kill` wait for processes that are dying.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The cgroups of one container: one in every hierarchy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cgroup {
+    places: Vec<Place>,
+}
+
+/// The cgroup in one hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    version: Version,
+    /// As `/proc/self/cgroup` has them: "cpu,cpuacct", "name=systemd". In the unified hierarchy what its root has.
+    controllers: String,
+    mount_point: PathBuf,
+    path: PathBuf,
+    /// How many directories at the end of `path` are ours; not known before `create`.
+    made: Option<usize>,
+}
+
+impl Cgroup {
+    /// Computes the container's path in every hierarchy; touches nothing. The rules are those of [`path`].
+    pub(crate) fn plan(host: &Host, cgroups_path: Option<&Path>, id: &str) -> Result<Self> {
+        let wish = path::Wish::new(cgroups_path, id)?;
+        let place = |hierarchy: &Hierarchy| Place {
+            version: hierarchy.version,
+            controllers: hierarchy.controllers.join(","),
+            mount_point: hierarchy.mount_point.clone(),
+            path: wish.path_in(hierarchy),
+            made: None,
+        };
+        Ok(Self { places: host.hierarchies().iter().map(place).collect() })
+    }
+
+    /// The controllers and the full path in each hierarchy; the unified one comes last.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.places.iter().map(|place| (place.controllers.as_str(), place.path.as_path()))
+    }
+
+    /// The path in this hierarchy, which must be one of the host that was planned for.
+    pub(crate) fn directory_in(&self, hierarchy: &Hierarchy) -> PathBuf {
+        let same = |place: &&Place| place.mount_point == hierarchy.mount_point;
+        self.places.iter().find(same).map(|place| place.path.clone()).unwrap_or_default()
+    }
+
+    /// Makes the cgroup in every hierarchy, or in none. One that exists is taken if nobody is in it.
+    ///
+    /// After a failure this `Cgroup` names no place any more: what is there is not ours to be killed or removed.
+    pub(crate) fn create(&mut self) -> Result<()> {
+        let unified = self.places.iter().all(|place| place.version == Version::V2 || place.is_named());
+        let result = self.places.iter_mut().try_for_each(|place| place.create(unified));
+        if result.is_err() {
+            for place in self.places.drain(..).rev() {
+                // What was not reached yet has nothing to undo.
+                place.rmdir(place.made.unwrap_or(0), Instant::now()).ok();
+            }
+        }
+        result
+    }
+
+    /// How many files [`join_files`](Self::join_files) will open.
+    pub(crate) fn joins(&self) -> usize {
+        self.places.iter().filter(|place| place.version == Version::V1).count()
+    }
+
+    /// The `tasks` file of each version 1 cgroup, to which init writes "0" itself: a thread that moves itself so does
+    /// not wait for an RCU grace period, as any writer of `cgroup.procs` does.
+    pub(crate) fn join_files(&self) -> Result<Vec<OwnedFd>> {
+        let open = |place: &Place| {
+            let tasks = place.path.join("tasks");
+            openat(CWD, &tasks, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+                .context(|| format!("cannot open {}", tasks.display()))
+        };
+        self.places.iter().filter(|place| place.version == Version::V1).map(open).collect()
+    }
+
+    /// The cgroup of the unified hierarchy, for `CLONE_INTO_CGROUP`, if there is that hierarchy.
+    pub(crate) fn directory(&self) -> Result<Option<OwnedFd>> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |place: &Place| {
+            openat(CWD, &place.path, flags, Mode::empty()).context(|| format!("cannot open {}", place.path.display()))
+        };
+        self.unified().map(open).transpose()
+    }
+
+    /// Removes what [`create`](Self::create) made, with the cgroups that the container made inside, and then the
+    /// ancestors it made that are empty. Waits a little for processes that are dying. Goes as far as it can, and tells
+    /// the first failure.
+    ///
+    /// If it is not known what `create` made (the caller crashed in between), nobody has been inside yet: then the
+    /// container's own cgroups are removed if they are empty, and the ancestors are left.
+    pub(crate) fn remove(&self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut result = Ok(());
+        for place in self.places.iter().rev() {
+            match place.made {
+                Some(made) => result = result.and(place.rmdir(made, deadline)),
+                None => drop(rustix::fs::rmdir(&place.path)),
+            }
+        }
+        result
+    }
+
+    /// The place in the unified hierarchy.
+    fn unified(&self) -> Option<&Place> {
+        self.places.iter().find(|place| place.version == Version::V2)
+    }
+
+    /// The place where this controller is: in version 1 by this name, else in the unified hierarchy
+    /// by the name that it has there.
+    fn with_controller(&self, name: &str) -> Option<&Place> {
+        let unified = if name == "blkio" { "io" } else { name };
+        let has = |version, name: &str| self.places.iter().find(|place| place.version == version && place.has(name));
+        has(Version::V1, name).or_else(|| has(Version::V2, unified))
+    }
+}
+
+impl Place {
+    fn has(&self, controller: &str) -> bool {
+        self.controllers.split(',').any(|name| name == controller)
+    }
+
+    /// A version 1 hierarchy without controllers.
+    fn is_named(&self) -> bool {
+        self.controllers.starts_with("name=")
+    }
+
+    fn create(&mut self, enable_all: bool) -> Result<()> {
+        let made = make_directories(&self.path, &self.mount_point);
+        self.made = Some(made.context(|| format!("cannot create cgroup {}", self.path.display()))?);
+        if self.made == Some(0) {
+            self.refuse_if_taken()?;
+        }
+        match self.version {
+            Version::V1 if self.has("cpuset") => v1::inherit_cpuset(self),
+            Version::V1 => Ok(()),
+            Version::V2 => v2::prepare(self, enable_all),
+        }
+    }
+
+    /// A cgroup that others live in must not be limited, frozen and killed as if it were ours; one that is
+    /// frozen would stop init for ever.
+    fn refuse_if_taken(&self) -> Result<()> {
+        let refuse = |why: &str| {
+            let mut error = Error::config(path::POINTER, format!("cgroup {} exists and {why}", self.path.display()));
+            (error.kind, error.errno) = (Kind::Failed, libc::EBUSY);
+            Err(error)
+        };
+        if !processes::within(&self.path)?.is_empty() {
+            return refuse("has processes");
+        }
+        if processes::is_frozen(self)? {
+            return refuse("is frozen");
+        }
+        Ok(())
+    }
+
+    /// Removes the last `made` directories of the path, and all below the last one.
+    fn rmdir(&self, made: usize, deadline: Instant) -> Result<()> {
+        if made == 0 {
+            return Ok(());
+        }
+        let mut pause = Duration::from_micros(200);
+        while let Err(errno) = self.rmdir_once() {
+            let busy = matches!(errno, Errno::BUSY | Errno::NOTEMPTY);
+            if !busy || Instant::now() >= deadline {
+                let still = match processes::within(&self.path).unwrap_or_default() {
+                    pids if busy && !pids.is_empty() => format!(" (processes {pids:?} are in it)"),
+                    _ => String::new(),
+                };
+                return Err(Error::os(format!("cannot remove cgroup {}{still}", self.path.display()), errno));
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+        for ancestor in self.path.ancestors().skip(1).take(made - 1) {
+            // Another container may live there by now.
+            if !matches!(rustix::fs::rmdir(ancestor), Ok(()) | Err(Errno::NOENT)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn rmdir_once(&self) -> rustix::io::Result<()> {
+        let rmdir = || match rustix::fs::rmdir(&self.path) {
+            Err(Errno::NOENT) => Ok(()),
+            other => other,
+        };
+        match rmdir() {
+            // Processes in it, or cgroups below it.
+            Err(Errno::BUSY | Errno::NOTEMPTY) => match Dir::open(&self.path).and_then(|dir| dir.prune()) {
+                Ok(()) | Err(Errno::NOENT) => rmdir(),
+                failed => failed,
+            },
+            other => other,
+        }
+    }
+}
+
+/// Makes a directory and the missing ones between the mount point and it: all or none. Returns how many at the end of the
+/// path are new.
+fn make_directories(path: &Path, mount_point: &Path) -> rustix::io::Result<usize> {
+    let mut tip = path;
+    let mut missing = Vec::new();
+    let mut new = 0;
+    loop {
+        match (rustix::fs::mkdir(tip, Mode::from_raw_mode(0o755)), tip.parent()) {
+            (Ok(()), _) => new += 1,
+            (Err(Errno::EXIST), _) => new = 0,
+            // Either it never was there, or another container that had made it removes it just now.
+            (Err(Errno::NOENT), Some(parent)) if new == 0 && parent != mount_point => {
+                missing.push(tip);
+                tip = parent;
+                continue;
+            }
+            (Err(errno), _) => {
+                for made in tip.ancestors().skip(1).take(new) {
+                    rustix::fs::rmdir(made).ok();
+                }
+                return Err(errno);
+            }
+        }
+        match missing.pop() {
+            Some(next) => tip = next,
+            None => return Ok(new),
+        }
+    }
+}

@@ -227,4 +227,3 @@ impl<'a> Stdio<'a> {
         self.given.iter().map(|file| file.unwrap_or(self.null.as_fd())).collect()
     }
 }
-

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::stopped;
 use crate::error::{Context, Error, Kind, Result};
 use crate::launch::Init;
-pub use crate::sys::pidfd::Exit;
 use crate::sys::pidfd;
+pub use crate::sys::pidfd::Exit;
 
 /// A process; clones share the exit status, which the kernel tells only once.
 #[derive(Clone)]

@@ -41,4 +41,3 @@ pub fn run_all_and_warn(hooks: &[Hook], pointer: &str, state: &str, directory: &
 pub fn directory(bundle: &Path) -> &Path {
     if bundle.is_dir() { bundle } else { Path::new("/") }
 }
-

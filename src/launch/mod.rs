@@ -24,8 +24,8 @@ use crate::sys::{memfd, pidfd};
 use files::Files;
 pub use record::{Init, Record};
 pub use talk::Talk;
-pub use undo::clear;
 use undo::Undo;
+pub use undo::clear;
 
 /// What to create.
 pub struct Request<'a> {
@@ -74,8 +74,14 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     fault::at("spawn")?;
     let flags = request.plan.namespaces.spawn_flags();
     let steps = &request.plan.steps;
-    let (talk, child) =
-        Talk::spawn(steps, |slot| files.number(slot), &files.all(), flags, cgroup.as_ref().map(AsFd::as_fd), files.above)?;
+    let (talk, child) = Talk::spawn(
+        steps,
+        |slot| files.number(slot),
+        &files.all(),
+        flags,
+        cgroup.as_ref().map(AsFd::as_fd),
+        files.above,
+    )?;
     drop(files);
     undo.child = Some(child);
 

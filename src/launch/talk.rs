@@ -9,10 +9,10 @@ use brig_wire::{Message, kind};
 use super::files::above;
 use crate::error::{Context, Error, Kind, Result};
 use crate::plan::{self, Slot, Steps};
+use crate::sys::memfd;
 use crate::sys::pidfd::{self, Exit};
 use crate::sys::socket::{self, Received};
 use crate::sys::spawn::{Child, Spawn};
-use crate::sys::memfd;
 
 /// The sealed init: built from `init/` by build.rs, and all that a container ever sees of brig.
 static INIT: &[u8] = include_bytes!(env!("BRIG_INIT"));

@@ -116,7 +116,9 @@ impl Steps {
             step.encode(&mut scratch);
             at += scratch.len();
         }
-        self.slots.iter().map(move |&(offset, slot)| (starts.partition_point(|&start| start <= offset) as u32 - 1, slot))
+        self.slots
+            .iter()
+            .map(move |&(offset, slot)| (starts.partition_point(|&start| start <= offset) as u32 - 1, slot))
     }
 }
 

@@ -23,7 +23,13 @@ pub fn join(steps: &mut Steps, cgroup: &Cgroup) {
 
 /// Shows the container its own cgroups at `mount.destination`: with a cgroup namespace by mounts of its
 /// own, which start at its root, else by binding its directories.
-pub fn mount(steps: &mut Steps, context: &mut Context<'_>, mount: &Mount, options: &Options, pointer: &str) -> Result<()> {
+pub fn mount(
+    steps: &mut Steps,
+    context: &mut Context<'_>,
+    mount: &Mount,
+    options: &Options,
+    pointer: &str,
+) -> Result<()> {
     let host = context.inputs.host;
     let destination = mount.destination();
     let unified = host.hierarchies().iter().find(|hierarchy| hierarchy.version == Version::V2);

@@ -90,15 +90,12 @@ fn node_steps(
 
 fn dev_is_bound(spec: &Spec) -> bool {
     let mounts = spec.mounts().iter().flatten();
-    mounts
-        .filter(|mount| mount.destination() == Path::new("/dev"))
-        .any(|mount| crate::spec::is_bind(mount))
+    mounts.filter(|mount| mount.destination() == Path::new("/dev")).any(|mount| crate::spec::is_bind(mount))
 }
 
 fn terminal(steps: &mut Steps, spec: &Spec) {
     let Some(process) = spec.process().as_ref().filter(|process| process.terminal() == Some(true)) else { return };
-    let (rows, columns) =
-        process.console_size().map_or((0, 0), |size| (size.height() as u32, size.width() as u32));
+    let (rows, columns) = process.console_size().map_or((0, 0), |size| (size.height() as u32, size.width() as u32));
     steps.origin("/process/terminal");
     steps.push(Step::Console { rows, columns, uid: process.user().uid() });
     steps.push(Step::AttachConsole {});

@@ -10,8 +10,8 @@ use oci_spec::runtime::Mount;
 use super::builder::{Steps, path, text, with_strings};
 use super::{Context, cgroups};
 use crate::error::{Error, Kind, Result};
-use crate::spec::mount_options::{Attributes, Effect, attr::RDONLY, mount_option};
 use crate::spec;
+use crate::spec::mount_options::{Attributes, Effect, attr::RDONLY, mount_option};
 
 /// Filesystems of which only the mount is made read-only: their superblock belongs to a namespace and is shared by all
 /// who mount it, or still has to be filled.
@@ -67,15 +67,10 @@ fn remount(steps: &mut Steps, mount: &Mount, options: &Options, pointer: &str) -
     Ok(())
 }
 
-fn bind(
-    steps: &mut Steps,
-    context: &mut Context<'_>,
-    mount: &Mount,
-    options: &Options,
-    pointer: &str,
-) -> Result<()> {
+fn bind(steps: &mut Steps, context: &mut Context<'_>, mount: &Mount, options: &Options, pointer: &str) -> Result<()> {
     let source_pointer = format!("{pointer}/source");
-    let source = mount.source().as_ref().ok_or_else(|| Error::config(&source_pointer, "a bind mount needs a source"))?;
+    let source =
+        mount.source().as_ref().ok_or_else(|| Error::config(&source_pointer, "a bind mount needs a source"))?;
     let source: PathBuf = context.inputs.bundle.join(source);
     context.clone_tree(steps, &source, options.recursive, &source_pointer)?;
     options.attributes(steps);

@@ -131,9 +131,8 @@ impl Sets {
             for capability in set.into_iter().flatten().flatten() {
                 let text = capability.to_string();
                 let known = format!("CAP_{}", text.trim_start_matches("CAP_")).parse::<caps::Capability>();
-                let unknown = |_| {
-                    Error::config(format!("/process/capabilities/{name}"), format!("unknown capability {text}"))
-                };
+                let unknown =
+                    |_| Error::config(format!("/process/capabilities/{name}"), format!("unknown capability {text}"));
                 mask |= known.map_err(unknown)?.bitmask();
             }
             Ok(mask)

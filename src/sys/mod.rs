@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A thin safe layer over the system calls that no library we use has; the only room besides `ffi` with `unsafe`.
 
+pub mod bpf;
 pub mod files;
 pub mod memfd;
 pub mod namespace;

@@ -171,6 +171,11 @@ impl<'a> Numbers<'a> {
         self.bytes.is_empty()
     }
 
+    /// The numbers as the kernel takes them: 32 bits each, little-endian, of any alignment.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The numbers, in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + use<'a> {
         let mut reader = Reader::new(self.bytes);

@@ -141,8 +141,6 @@ steps! { 'a;
     22 CloneTree { path: &'a CStr, recursive: u32 }
     /// The same of host descriptor `fd`, which already is such a clone: only takes it over.
     23 CloneFd { fd: u32 }
-    /// open_tree(2) of `path` inside the root (cgroup and /dev binds within the container).
-    24 CloneInside { path: &'a CStr, recursive: u32 }
     /// mount_setattr(2) on the `mount` register.
     25 MountAttr { set: u64, clear: u64, propagation: u32, recursive: u32 }
     /// Attaches the `mount` register to `target` inside the root; `flags` from [`attach`]. A missing target

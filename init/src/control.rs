@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Talking with the host over the control socket, and with the starter over the connection to the
+//! gate: one packet a message, descriptors by SCM_RIGHTS.
+
+use brig_wire::{Act, Message, TEXT_MAX, kind};
+use linux_raw_sys::general::iovec;
+use linux_raw_sys::net::{MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET, cmsghdr, msghdr};
+
+use crate::buffer::Buffer;
+use crate::sys::{self, Abi, Errno, Fd, exit};
+
+/// What may follow a failure's message: the output of a hook, the log of a filesystem.
+pub type Text = Buffer<{ TEXT_MAX + 1 }>;
+
+/// Why a step failed.
+#[derive(Clone, Copy)]
+pub struct Failure {
+    /// What was being done.
+    pub act: Act,
+    /// The errno(3) value, or 0.
+    pub errno: i32,
+    /// Depends on the act; -1 if it has none.
+    pub value: i64,
+}
+
+/// How a step, or a part of it, ended.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure without a value.
+    pub fn new(act: Act, errno: Errno) -> Self {
+        Self { act, errno: errno.into_raw(), value: -1 }
+    }
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::new(Act::Step, errno)
+    }
+}
+
+/// Says what was being done when a system call failed.
+pub trait During<T> {
+    /// The same result, with `act` in the failure.
+    fn during(self, act: Act) -> Outcome<T>;
+}
+
+impl<T> During<T> for sys::Result<T> {
+    fn during(self, act: Act) -> Outcome<T> {
+        self.map_err(|errno| Failure::new(act, errno))
+    }
+}
+
+/// Sends the failure of a step, and ends. The exit status is what a shell would give.
+pub fn fail(channel: Option<&Fd>, step: u32, failure: Failure, text: &[u8]) -> ! {
+    let Failure { act, errno, value } = failure;
+    if let Some(socket) = channel {
+        let _ = send(socket, Message { kind: kind::FAILED, step, errno, act: act as u32, value }, text, None);
+    }
+    exit(match act {
+        Act::NotFound => 127,
+        Act::NotExecutable => 126,
+        _ => 1,
+    })
+}
+
+/// A control message with one descriptor.
+#[repr(C)]
+struct Rights {
+    header: cmsghdr,
+    number: i32,
+}
+
+impl Rights {
+    const LENGTH: usize = size_of::<cmsghdr>() + size_of::<i32>();
+
+    fn new(number: i32) -> Self {
+        let (level, kind) = (SOL_SOCKET as i32, SCM_RIGHTS as i32);
+        Self { header: cmsghdr { cmsg_len: Self::LENGTH, cmsg_level: level, cmsg_type: kind }, number }
+    }
+}
+
+/// Sends `message`, `text` behind it, and perhaps a descriptor.
+pub fn send(socket: &Fd, message: Message, text: &[u8], fd: Option<&Fd>) -> sys::Result<()> {
+    let bytes = message.encode();
+    let mut parts =
+        [&bytes, text].map(|part| iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() as _ });
+    let mut rights = fd.map(|fd| Rights::new(fd.number()));
+    let packet = packet(&mut parts, rights.as_mut());
+    sys::sendmsg(socket, &packet, MSG_NOSIGNAL).map(drop)
+}
+
+/// Receives a message and the descriptor that came with it; `None` if the other end is closed, or
+/// what came is no message.
+pub fn receive(socket: &Fd) -> Option<(Message, Option<Fd>)> {
+    let mut bytes = [0; Message::SIZE];
+    let mut parts = [iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() as _ }];
+    let mut rights = Rights::new(-1);
+    let mut packet = packet(&mut parts, Some(&mut rights));
+    let count = sys::recvmsg(socket, &mut packet, MSG_CMSG_CLOEXEC).ok()?;
+    let fd = (rights.number >= 0).then(|| Fd::adopt(rights.number as u32));
+    let (message, _) = Message::decode(bytes.get(..count)?)?;
+    Some((message, fd))
+}
+
+fn packet(parts: &mut [iovec], rights: Option<&mut Rights>) -> msghdr {
+    let mut packet = msghdr::zeroed();
+    packet.msg_iov = parts.as_mut_ptr().cast();
+    packet.msg_iovlen = parts.len();
+    if let Some(rights) = rights {
+        packet.msg_control = core::ptr::from_mut(rights).cast();
+        packet.msg_controllen = Rights::LENGTH;
+    }
+    packet
+}

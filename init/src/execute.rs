@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The registers, and for each step of the vocabulary what does it.
+
+use brig_wire::{Message, Step, kind};
+use linux_raw_sys::general::{CLONE_NEWNS, O_DIRECTORY, O_PATH};
+use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS};
+
+use crate::control::{Outcome, Text, receive, send};
+use crate::hook::Hook;
+use crate::mount::Covers;
+use crate::sys::{self, Errno, Fd, exit};
+use crate::{console, file, gate, mount, namespace, process};
+
+/// What init keeps from step to step.
+pub struct Init {
+    /// The control socket, later the connection of the starter; none while it waits at the gate.
+    pub channel: Option<Fd>,
+    /// The index of the current step.
+    pub step: u32,
+    /// What is known of a failure beyond its errno.
+    pub text: Text,
+    mount: Option<Fd>,
+    root: Option<Fd>,
+    proc: Option<Fd>,
+    tty: Option<Fd>,
+    state: Option<Fd>,
+    program: usize,
+    covers: Covers,
+}
+
+impl Init {
+    /// Starts with nothing but the control socket.
+    pub fn new(channel: Fd) -> Self {
+        Self {
+            channel: Some(channel),
+            step: 0,
+            text: Text::new(),
+            mount: None,
+            root: None,
+            proc: None,
+            tty: None,
+            state: None,
+            program: 0,
+            covers: Covers::default(),
+        }
+    }
+
+    /// Does one step.
+    pub fn execute(&mut self, step: Step) -> Outcome {
+        match step {
+            Step::Undumpable {} => set(PR_SET_DUMPABLE, 0),
+            Step::JoinNamespace { fd, kind } => self.join(fd, kind),
+            Step::Unshare { flags } => Ok(sys::unshare(flags)?),
+            Step::JoinCgroup { fd } => Ok(sys::write(&Fd::host(fd), b"0")?),
+            Step::Fork { flags } => namespace::fork(held(&self.channel)?, self.step, flags),
+            Step::Sync { point } => self.synchronize(point),
+            Step::BecomeRoot {} => namespace::become_root(),
+            Step::TimeOffsets { text } => namespace::write_self(held(&self.proc)?, c"timens_offsets", text),
+            Step::LoopbackUp {} => namespace::loopback_up(),
+            Step::Hostname { name } => Ok(sys::sethostname(name)?),
+            Step::Domainname { name } => Ok(sys::setdomainname(name)?),
+            Step::OpenProc {} => keep(&mut self.proc, namespace::open_proc()),
+            Step::Sysctl { path, value } => namespace::write_proc(held(&self.proc)?, path, value),
+            Step::ProcSelf { path, value } => namespace::write_self(held(&self.proc)?, path, value),
+
+            Step::RootPropagation { propagation, recursive } => mount::set_root_propagation(propagation, recursive),
+            Step::NewMount { fstype, source, options, attrs } => {
+                keep(&mut self.mount, mount::new(fstype, source, options.iter(), attrs, &mut self.text))
+            }
+            Step::CloneTree { path, recursive } => keep(&mut self.mount, mount::clone_host(path, recursive)),
+            Step::CloneFd { fd } => keep(&mut self.mount, Ok(Fd::adopt(fd))),
+            Step::MountAttr { set, clear, propagation, recursive } => {
+                mount::set_attributes(held(&self.mount)?, set, clear, propagation, recursive)
+            }
+            Step::Attach { target, flags } => mount::attach(held(&self.root)?, &take(&mut self.mount)?, target, flags),
+            Step::SetRoot {} => {
+                let mount = take(&mut self.mount)?;
+                mount::set_root(&mount)?;
+                keep(&mut self.root, Ok(mount))
+            }
+            Step::RootAttr { set, clear, propagation, recursive } => {
+                mount::set_attributes(held(&self.root)?, set, clear, propagation, recursive)
+            }
+            Step::InsideAttr { path, set, clear, propagation, recursive } => {
+                let mount = mount::open_inside(held(&self.root)?, path)?;
+                mount::set_attributes(&mount, set, clear, propagation, recursive)
+            }
+            Step::Mkdir { path, mode } => file::make_directory(held(&self.root)?, path, mode),
+            Step::Symlink { path, target, replace } => file::make_link(held(&self.root)?, path, target, replace),
+            Step::Device { path, mode, major, minor, uid, gid } => {
+                file::make_device(held(&self.root)?, path, mode, (major, minor), (uid, gid))
+            }
+            Step::Mask { path } => self.covers.mask(held(&self.root)?, path, &mut self.text),
+            Step::ReadOnly { path } => mount::read_only(held(&self.root)?, path),
+            Step::Console { rows, columns, uid } => self.open_console(rows, columns, uid),
+            Step::AttachConsole {} => mount::attach_file(held(&self.root)?, held(&self.tty)?, c"dev/console"),
+            Step::Pivot { slave } => mount::pivot(held(&self.root)?, slave),
+            Step::Chroot {} => mount::chroot(held(&self.root)?),
+
+            Step::HookState { fd } => keep(&mut self.state, Ok(Fd::adopt(fd))),
+            Step::RunHook { path, args, env, timeout_ms } => {
+                Hook { path, arguments: args, environment: env, timeout_ms }.run(self.state.as_ref(), &mut self.text)
+            }
+            Step::HooksDone {} => self.end_hooks(),
+
+            Step::Fds { list } => {
+                self.lift(list.len())?;
+                process::arrange(list, self.tty.as_ref())
+            }
+            Step::StdioOwner { uid } => process::own_stdio(uid),
+            Step::Setsid {} => Ok(sys::setsid()?),
+            Step::ControllingTty {} => console::control(held(&self.tty)?),
+            Step::Rlimit { resource, soft, hard } => process::limit(resource, soft, hard),
+            Step::Cwd { path } => process::enter(path),
+            Step::Umask { mask } => Ok(sys::umask(mask)?),
+            Step::BoundingSet { keep } => process::bound(keep),
+            Step::KeepCaps {} => set(PR_SET_KEEPCAPS, 1),
+            Step::Groups { list } => process::join_groups(list),
+            Step::User { uid, gid } => process::become_user(uid, gid),
+            Step::Capabilities { effective, permitted, inheritable } => {
+                process::set_capabilities(effective, permitted, inheritable)
+            }
+            Step::Ambient { raise } => process::set_ambient(raise),
+            Step::NoNewPrivileges {} => set(PR_SET_NO_NEW_PRIVS, 1),
+            Step::Seccomp { flags, program } => process::filter(flags, program),
+            Step::FindProgram { candidates } => {
+                self.program = gate::find(candidates)?;
+                Ok(())
+            }
+            Step::Gate { listener } => {
+                self.channel = None;
+                keep(&mut self.channel, gate::wait(Fd::adopt(listener)))
+            }
+            Step::Exec { candidates, args, env } => gate::execute(self.program, candidates, args, env),
+        }
+    }
+
+    /// setns(2). In another mount namespace the root is another one too: setns has moved us there.
+    fn join(&mut self, fd: u32, kind: u32) -> Outcome {
+        sys::setns(&Fd::host(fd), kind)?;
+        if kind == CLONE_NEWNS {
+            self.root = Some(sys::open(c"/", O_PATH | O_DIRECTORY)?);
+        }
+        Ok(())
+    }
+
+    /// Agrees with the host. An init that lost its host has nobody to tell, and ends.
+    fn synchronize(&mut self, point: u32) -> Outcome {
+        self.say(kind::REACHED, point.into(), None)?;
+        match receive(held(&self.channel)?) {
+            Some((Message { kind: kind::REPLY, .. }, state)) => {
+                if state.is_some() {
+                    self.state = state;
+                }
+                Ok(())
+            }
+            _ => exit(1),
+        }
+    }
+
+    fn open_console(&mut self, rows: u32, columns: u32, uid: u32) -> Outcome {
+        let (master, peer) = console::open(held(&self.root)?, rows, columns, uid)?;
+        self.tty = Some(peer);
+        self.say(kind::CONSOLE, 0, Some(&master))
+    }
+
+    fn end_hooks(&self) -> Outcome {
+        self.say(kind::HOOK_DONE, 0, None)?;
+        exit(0)
+    }
+
+    fn say(&self, kind: u32, value: i64, fd: Option<&Fd>) -> Outcome {
+        let message = Message { kind, step: self.step, value, ..Message::default() };
+        match send(held(&self.channel)?, message, b"", fd) {
+            Err(Errno::EPIPE | Errno::ECONNRESET) => exit(1),
+            result => Ok(result?),
+        }
+    }
+
+    /// Moves the registers out of the way of the numbers below `floor`.
+    fn lift(&mut self, floor: usize) -> Outcome {
+        let covers = self.covers.registers();
+        let registers = [&mut self.channel, &mut self.mount, &mut self.root, &mut self.proc];
+        for register in registers.into_iter().chain([&mut self.tty, &mut self.state]).chain(covers).flatten() {
+            process::lift(register, floor)?;
+        }
+        Ok(())
+    }
+}
+
+fn set(option: u32, value: u64) -> Outcome {
+    sys::prctl(option, value, 0, 0, 0)?;
+    Ok(())
+}
+
+fn held(register: &Option<Fd>) -> sys::Result<&Fd> {
+    register.as_ref().ok_or(Errno::EBADF)
+}
+
+fn take(register: &mut Option<Fd>) -> sys::Result<Fd> {
+    register.take().ok_or(Errno::EBADF)
+}
+
+fn keep(register: &mut Option<Fd>, value: Outcome<Fd>) -> Outcome {
+    *register = Some(value?);
+    Ok(())
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `linux.resources` → files of cgroupfs.
+//!
+//! Everything is first compiled into a list of [`Write`]s, so that a value that makes no sense is refused before any is
+//! written. The scalar fields are the rows of [`table::ROWS`]; what has more than one line is in `lists`.
+
+mod lists;
+mod table;
+mod values;
+
+use std::borrow::Cow;
+
+use oci_spec::runtime::LinuxResources;
+use rustix::io::Errno;
+
+use super::dir::Dir;
+use super::{Cgroup, Place, Version, devices, v2};
+use crate::error::{Context, Error, Kind, Result, describe};
+
+/// Where the resources are in config.json.
+const POINTER: &str = "/linux/resources";
+
+impl Cgroup {
+    /// Sets the limits of a new container; processes may be inside already. Without a list of devices it has only
+    /// the default ones, as with an empty list (and as with runc).
+    pub(crate) fn apply(&self, resources: &LinuxResources) -> Result<()> {
+        let rules = devices::Policy::new(resources.devices().as_deref().unwrap_or_default())?;
+        self.write_all(compile(self, resources)?)?;
+        devices::enforce(self, &rules)
+    }
+
+    /// Changes limits of a container: what `resources` does not have, the devices too, stays as it is.
+    pub(crate) fn update(&self, resources: &LinuxResources) -> Result<()> {
+        let rules = resources.devices().as_deref().map(devices::Policy::new).transpose()?;
+        self.write_all(compile(self, resources)?)?;
+        rules.map_or(Ok(()), |rules| devices::enforce(self, &rules))
+    }
+
+    /// Refuses what `apply` would refuse without asking the kernel; writes nothing.
+    pub(crate) fn check(&self, resources: &LinuxResources) -> Result<()> {
+        devices::Policy::new(resources.devices().as_deref().unwrap_or_default())?;
+        compile(self, resources).map(|_| ())
+    }
+
+    fn write_all(&self, mut pending: Vec<Write<'_>>) -> Result<()> {
+        let mut open: Option<(&Place, Dir)> = None;
+        while !pending.is_empty() {
+            // Some values bound one another (memory and swap, quota and period and burst), so that the right order
+            // depends on what is set now: what the kernel finds invalid is tried again after the others.
+            let mut again = Vec::new();
+            let before = pending.len();
+            let mut first = None;
+            for write in pending {
+                let dir = match &open {
+                    Some((place, dir)) if std::ptr::eq(*place, write.place) => dir,
+                    _ => {
+                        let path = &write.place.path;
+                        let dir = Dir::open(path).context(|| format!("cannot open cgroup {}", path.display()))?;
+                        &open.insert((write.place, dir)).1
+                    }
+                };
+                match write.perform(dir) {
+                    Ok(()) => {}
+                    Err(Errno::INVAL) => {
+                        first.get_or_insert(again.len());
+                        again.push(write);
+                    }
+                    Err(errno) => return Err(write.failed(errno)),
+                }
+            }
+            if let (Some(failed), true) = (first.and_then(|index| again.get(index)), again.len() == before) {
+                return Err(failed.failed(Errno::INVAL));
+            }
+            pending = again;
+        }
+        Ok(())
+    }
+}
+
+/// One value for one file.
+struct Write<'a> {
+    place: &'a Place,
+    /// By its version 1 name.
+    controller: &'a str,
+    pointer: Cow<'static, str>,
+    file: Cow<'a, str>,
+    value: String,
+    /// Another file, if the kernel has not this one.
+    instead: Option<(&'static str, String)>,
+    /// The value asks for what is so anyway without the file.
+    optional: bool,
+}
+
+impl Write<'_> {
+    fn perform(&self, dir: &Dir) -> rustix::io::Result<()> {
+        let attempt = || match (dir.write(&self.file, &self.value), &self.instead) {
+            (Err(Errno::NOENT), Some((file, value))) => dir.write(file, value),
+            (result, _) => result,
+        };
+        match attempt() {
+            Err(Errno::NOENT) if self.optional => Ok(()),
+            Err(Errno::NOENT) if self.place.version == Version::V2 => {
+                v2::enable(self.place, &[v2_name(self.controller)]);
+                attempt()
+            }
+            result => result,
+        }
+    }
+
+    fn failed(&self, errno: Errno) -> Error {
+        let (file, path) = (&self.file, self.place.path.display());
+        let why = describe(&errno.into());
+        let (kind, message) = match errno {
+            Errno::NOENT if self.place.version == Version::V2 => {
+                (Kind::Unsupported, v2::why_missing(self.place, v2_name(self.controller)))
+            }
+            Errno::NOENT => {
+                (Kind::Unsupported, format!("the {} controller of this kernel has no {file}", self.controller))
+            }
+            _ => {
+                let kind = match errno {
+                    Errno::INVAL | Errno::RANGE | Errno::NODEV => Kind::Config,
+                    _ => Kind::Failed,
+                };
+                let hint = hint(file, errno);
+                (kind, format!("cannot write {:?} to {path}/{file}: {why}{hint}", self.value))
+            }
+        };
+        let mut error = Error::new(kind, format!("{}: {message}", self.pointer)).at(&*self.pointer);
+        error.errno = errno.raw_os_error();
+        error
+    }
+}
+
+/// What the kernel means.
+fn hint(file: &str, errno: Errno) -> &'static str {
+    match errno {
+        Errno::BUSY if file.starts_with("memory.") => " (more than that is in use and cannot be reclaimed)",
+        Errno::INVAL if file == "memory.limit_in_bytes" => " (is it more than memory and swap together may be?)",
+        Errno::INVAL if file.starts_with("cpu.cfs") => " (does a parent allow less?)",
+        Errno::ACCESS | Errno::INVAL | Errno::RANGE | Errno::NODEV if file.starts_with("cpuset.") => {
+            " (are they all in the parent's set, and online?)"
+        }
+        Errno::NODEV if file.starts_with("blkio.") || file.starts_with("io.") => " (is it a whole disk?)",
+        _ => "",
+    }
+}
+
+/// The name of a version 1 controller in the unified hierarchy.
+fn v2_name(controller: &str) -> &str {
+    match controller {
+        "blkio" => "io",
+        other => other,
+    }
+}
+
+fn compile<'a>(cgroup: &'a Cgroup, resources: &'a LinuxResources) -> Result<Vec<Write<'a>>> {
+    let mut writes = Writes { cgroup, list: Vec::new() };
+    table::compile(&mut writes, resources)?;
+    lists::compile(&mut writes, resources)?;
+    Ok(writes.list)
+}
+
+/// The list that is being compiled.
+struct Writes<'a> {
+    cgroup: &'a Cgroup,
+    list: Vec<Write<'a>>,
+}
+
+impl<'a> Writes<'a> {
+    /// Where a controller is; a config.json that needs it is refused without.
+    fn place(&self, controller: &str, pointer: &str) -> Result<&'a Place> {
+        self.cgroup.with_controller(controller).ok_or_else(|| {
+            unsupported(pointer, format!("this host has no {} cgroup controller", self.name_here(controller)))
+        })
+    }
+
+    /// What a reader who knows this kind of host calls a controller.
+    fn name_here<'n>(&self, controller: &'n str) -> &'n str {
+        if self.cgroup.places.iter().all(|place| place.version == Version::V2) {
+            v2_name(controller)
+        } else {
+            controller
+        }
+    }
+}
+
+fn unsupported(pointer: &str, why: impl AsRef<str>) -> Error {
+    Error::new(Kind::Unsupported, format!("{pointer}: {}", why.as_ref())).at(pointer)
+}
