@@ -17,7 +17,7 @@ pub struct Init {
     pub channel: Option<Fd>,
     /// The index of the current step.
     pub step: u32,
-    /// What is known of a failure beyond its errno.
+    /// What the current step has to say beyond an errno.
     pub text: Text,
     mount: Option<Fd>,
     root: Option<Fd>,

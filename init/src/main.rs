@@ -93,6 +93,7 @@ fn run(plan: Fd, mut init: Init) -> ! {
     let Some((header, plan)) = open(plan) else { give_up(&init, Failure::new(Act::Malformed, Errno::EINVAL)) };
     for (index, step) in brig_wire::steps(plan) {
         init.step = index;
+        init.text.truncate(0);
         let done = match index == header.fail_at {
             true => Err(Failure::new(Act::Fault, Errno::EIO)),
             false => init.execute(step),

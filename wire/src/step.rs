@@ -6,7 +6,7 @@
 //! | register | set by | used by |
 //! |---|---|---|
 //! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Attach`, `SetRoot` (the last two empty it) |
-//! | `root`   | `SetRoot` | every step with a path *inside the root*, up to `Pivot`/`Chroot` |
+//! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot` |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
 //! | `state`  | `HookState`, or the fd of a reply | `RunHook` |
