@@ -71,19 +71,15 @@ impl Cgroup {
             // depends on what is set now: what the kernel finds invalid is tried again after the others.
             let mut again = Vec::new();
             let before = pending.len();
-            let mut first = None;
             for write in pending {
                 match write.perform() {
                     Ok(()) => {}
-                    Err(Errno::INVAL) => {
-                        first.get_or_insert(again.len());
-                        again.push(write);
-                    }
+                    Err(Errno::INVAL) => again.push(write),
                     Err(errno) => return Err(write.failed(errno)),
                 }
             }
-            if let (Some(failed), true) = (first.and_then(|index| again.get(index)), again.len() == before) {
-                return Err(failed.failed(Errno::INVAL));
+            if let (Some(invalid), true) = (again.first(), again.len() == before) {
+                return Err(invalid.failed(Errno::INVAL));
             }
             pending = again;
         }
