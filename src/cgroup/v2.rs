@@ -17,7 +17,7 @@ const USED: &[&str] = &["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdm
 pub(super) fn prepare(place: &Place, enable_all: bool) -> Result<()> {
     let parent = place.path.parent().unwrap_or(&place.path);
     // Below a threaded cgroup a new one is "domain invalid", and nobody can join it. The root has no type.
-    let kind = dir::read_whole(&parent.join("cgroup.type")).unwrap_or_default();
+    let kind = dir::read_whole(parent.join("cgroup.type")).unwrap_or_default();
     let kind = String::from_utf8_lossy(&kind);
     if !matches!(kind.trim(), "domain" | "") {
         let (path, parent) = (place.path.display(), parent.display());

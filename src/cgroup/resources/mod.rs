@@ -187,6 +187,20 @@ impl<'a> Writes<'a> {
         })
     }
 
+    /// Appends a write.
+    fn push(
+        &mut self,
+        place: &'a Place,
+        controller: &'a str,
+        pointer: String,
+        file: impl Into<Cow<'a, str>>,
+        value: String,
+        instead: Option<(&'static str, String)>,
+    ) {
+        let (pointer, file) = (pointer.into(), file.into());
+        self.list.push(Write { place, controller, pointer, file, value, instead, optional: false });
+    }
+
     /// What a reader who knows this kind of host calls a controller.
     fn name_here<'n>(&self, controller: &'n str) -> &'n str {
         if self.cgroup.places.iter().all(|place| place.version == Version::V2) {
