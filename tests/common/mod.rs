@@ -156,7 +156,10 @@ pub fn busybox(rootfs: &Path) {
     for directory in ["bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr", "var"] {
         fs::create_dir_all(rootfs.join(directory)).unwrap();
     }
-    fs::copy("/bin/busybox", rootfs.join("bin/busybox")).expect("busybox-static is installed");
+    // Not fs::copy: a child that another thread forks meanwhile would have the file open for writing, and whoever
+    // executes it gets ETXTBSY.
+    let copied = Command::new("cp").arg("/bin/busybox").arg(rootfs.join("bin/busybox")).status();
+    assert!(copied.unwrap().success(), "busybox-static is installed");
     let installed = Command::new(rootfs.join("bin/busybox")).arg("--install").arg(rootfs.join("bin")).status();
     assert!(installed.unwrap().success());
     fs::write(rootfs.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
