@@ -15,9 +15,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_MAPS, kind};
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxResources, Spec};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::plan::{self, Plan};
 use crate::sys::socket::Received;
 use crate::sys::{memfd, pidfd};
@@ -43,6 +43,12 @@ pub struct Request<'a> {
     pub cancel: Option<BorrowedFd<'a>>,
 }
 
+impl Request<'_> {
+    fn resources(&self) -> Option<&LinuxResources> {
+        self.spec.linux().as_ref()?.resources().as_ref()
+    }
+}
+
 /// What was created.
 pub struct Created {
     /// The init process, which waits at the gate.
@@ -59,11 +65,13 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let mut undo = Undo::new(request.directory, record);
 
     fault::at("record")?;
-    undo.record.write(request.directory)?;
+    undo.record.begin(request.directory)?;
     fault::at("cgroup")?;
     undo.record.cgroup.create()?;
-    // Again, now with the directories that were made.
-    undo.record.write(request.directory)?;
+    if !undo.record.cgroup.is_as_planned() {
+        // Again, now with the directories that were made.
+        undo.record.begin(request.directory)?;
+    }
     fault::at("gate")?;
     files.gate = Some(files::above(gate::open(request.directory)?, files.above)?);
     for file in undo.record.cgroup.join_files()? {
@@ -86,9 +94,9 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     undo.child = Some(child);
 
     // Only now that init has left the host's memory: a limit that is too tight kills init, not the host.
-    fault::at("resources")?;
-    if let Some(resources) = request.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
-        undo.record.cgroup.apply(resources)?;
+    fault::at("limits")?;
+    if let Some(resources) = request.resources() {
+        undo.record.cgroup.apply_limits(resources)?;
     }
 
     let console = converse(&talk, &mut undo, request)?;
@@ -98,10 +106,10 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let (start_time, _) = pidfd::stat(pid).context(|| "cannot read init's start time")?;
     let init = Init { pid, start_time };
     undo.record.init = Some(init.clone());
-    undo.record.write(request.directory)?;
+    undo.record.commit(request.directory)?;
     fault::at("reply")?;
-    let state = undo.record.state("created", Some(pid));
-    let state = start_hooks(request.spec).then(|| memfd::data("brig-state", state.as_bytes())).transpose()?;
+    let state = || memfd::data("brig-state", undo.record.state("created", Some(pid)).as_bytes());
+    let state = start_hooks(request.spec).then(state).transpose()?;
     talk.reply(state.as_ref().map(AsFd::as_fd))?;
     fault::at("done")?;
     undo.forget();
@@ -111,9 +119,16 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
 /// Answers init until everything is done; gives the terminal that it sent.
 fn converse(talk: &Talk, undo: &mut Undo<'_>, request: &Request<'_>) -> Result<Option<OwnedFd>> {
     let mut console = None;
+    let mut restricted = false;
     loop {
         let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.child()?.pidfd)) };
-        match (received.message.kind, received.message.value as u32) {
+        let said = (received.message.kind, received.message.value as u32);
+        if matches!(said, (kind::REACHED, POINT_HOOKS | POINT_COMMIT)) && !restricted {
+            // All nodes are made and all disks mounted, and hooks may allow more devices.
+            restrict_devices(undo, request)?;
+            restricted = true;
+        }
+        match said {
             (kind::FORKED, pid) => undo.replace_child(pid as i32, received.file)?,
             (kind::CONSOLE, _) => console = received.file,
             (kind::REACHED, POINT_MAPS) => {
@@ -134,6 +149,11 @@ fn converse(talk: &Talk, undo: &mut Undo<'_>, request: &Request<'_>) -> Result<O
     }
 }
 
+fn restrict_devices(undo: &Undo<'_>, request: &Request<'_>) -> Result<()> {
+    fault::at("devices")?;
+    request.resources().map_or(Ok(()), |resources| undo.record.cgroup.apply_devices(resources))
+}
+
 fn runtime_hooks(spec: &Spec, bundle: &Path, state: &str) -> Result<()> {
     let Some(all) = spec.hooks() else { return Ok(()) };
     for (pointer, hook) in plan::hooks::runtime(all) {
@@ -147,13 +167,23 @@ fn start_hooks(spec: &Spec) -> bool {
     hooks.is_some_and(|hooks| !hooks.is_empty())
 }
 
+/// What became of a start.
+pub enum Started {
+    /// The program runs.
+    Running,
+    /// The container's init could not run it, and ends.
+    Failed(Error),
+    /// There is no init that waits.
+    NobodyWaits,
+}
+
 /// Lets a created container run its program.
-pub fn start(directory: &Path, record: &Record) -> Result<()> {
-    match gate::start(directory)? {
-        gate::Answer::Running => Ok(()),
-        gate::Answer::Closed => Err(Error::new(Kind::State, "cannot start a container that is not created")),
+pub fn start(directory: &Path, record: &Record) -> Result<Started> {
+    Ok(match gate::start(directory)? {
+        gate::Answer::Running => Started::Running,
+        gate::Answer::Closed => Started::NobodyWaits,
         gate::Answer::Failed(Received { message, text, .. }) => {
-            Err(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
+            Started::Failed(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
         }
-    }
+    })
 }
