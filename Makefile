@@ -17,6 +17,8 @@ OBJCOPY ?= objcopy
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 SONAME  := libbrig.so.$(firstword $(subst ., ,$(VERSION)))
 LIBRARY := libbrig.so.$(VERSION)
+# What rustc says a Rust static library needs of the system (--print native-static-libs).
+SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
@@ -46,7 +48,7 @@ install: ## Installs what was built; knows DESTDIR, PREFIX, LIBDIR, INCLUDEDIR, 
 	$(INSTALL) -m 644 build/libbrig.a '$(DESTDIR)$(LIBDIR)/libbrig.a'
 	$(INSTALL) -m 644 include/brig.h '$(DESTDIR)$(INCLUDEDIR)/brig.h'
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	    -e 's|@VERSION@|$(VERSION)|' pkgconfig/brig.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/brig.pc'
+	    -e 's|@VERSION@|$(VERSION)|' -e 's|@SYSTEM_LIBS@|$(SYSTEM_LIBS)|' pkgconfig/brig.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/brig.pc'
 	chmod 644 '$(DESTDIR)$(LIBDIR)/pkgconfig/brig.pc'
 
 uninstall: ## Removes what install put there
@@ -102,7 +104,7 @@ build/$(LIBRARY): target/shared/release/libbrig.a abi/brig.map
 	@mkdir -p $(@D)
 	@$(CC) -shared -o $@ -Wl,-soname,$(SONAME) -Wl,--version-script=abi/brig.map -Wl,--no-undefined-version \
 	    -Wl,--no-undefined -Wl,--gc-sections -Wl,--strip-debug -Wl,-O1 -Wl,-z,relro,-z,now -Wl,--as-needed \
-	    $(EXPORTS:%=-Wl,-u,%) $< -lseccomp $(LDFLAGS)
+	    $(EXPORTS:%=-Wl,-u,%) $< -lseccomp $(SYSTEM_LIBS) $(LDFLAGS)
 
 # One object in which only the ABI is global: no clash with another Rust library in the same program.
 build/libbrig.a: target/shared/release/libbrig.a abi/brig.map

@@ -197,7 +197,7 @@ typedef struct {
 
 /// Creates a container: everything is set up, and its init waits for brig_container_start().
 ///
-/// `id` has letters, digits and `_ + - .` only, and at most 1024 of them. If anything fails, nothing is left.
+/// `id` has letters, digits and `_ + - .` only, and at most 255 of them. If anything fails, nothing is left.
 brig_status brig_container_create(brig_runtime *runtime,
                                   const char *id,
                                   const brig_create_options *options,

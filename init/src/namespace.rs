@@ -11,12 +11,15 @@ use linux_raw_sys::general::{
     RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, clone_args, fsconfig_command, open_how,
 };
 use linux_raw_sys::ioctl::SIOCSIFFLAGS;
-use linux_raw_sys::net::{AF_UNIX, IFNAMSIZ, SOCK_DGRAM, ifreq, net_device_flags};
+use linux_raw_sys::net::{AF_UNIX, SOCK_DGRAM, ifreq, net_device_flags};
 
 use crate::buffer::Buffer;
 use crate::control::{During, Failure, Outcome, send};
 use crate::file::filesystem;
 use crate::sys::{self, Abi, Errno, Fd, exit};
+
+/// The name of the loopback interface.
+const LOOPBACK: [c_char; 16] = [b'l' as c_char, b'o' as c_char, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Goes on in a child whose parent is the host; the process that called tells the host, and ends.
 ///
@@ -48,13 +51,6 @@ pub fn become_root() -> Outcome {
     }
     sys::setresuid(0, 0, 0).during(Act::SetUid)
 }
-
-/// The name of the interface, as struct ifreq has it.
-const LOOPBACK: [c_char; IFNAMSIZ as usize] = {
-    let mut name = [0; IFNAMSIZ as usize];
-    (name[0], name[1]) = (b'l' as c_char, b'o' as c_char);
-    name
-};
 
 /// Brings up `lo`. Any socket of the namespace will do, IPv4 need not be there.
 pub fn loopback_up() -> Outcome {

@@ -105,8 +105,11 @@ pub fn bound(keep: u64) -> Outcome {
             // The kernel knows no more of them.
             Err(Errno::EINVAL) => break,
             // Without CAP_SETPCAP it is well if there is nothing to drop.
-            Err(Errno::EPERM) if sys::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == Ok(0) => {}
-            Err(errno) => return Err(errno.into()),
+            Err(errno) => match sys::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) {
+                Ok(0) => {}
+                Ok(_) => return Err(errno.into()),
+                Err(_) => break,
+            },
         }
     }
     Ok(())

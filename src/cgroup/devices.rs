@@ -199,10 +199,19 @@ fn access(letters: Option<&str>) -> std::result::Result<Access, String> {
     })
 }
 
-/// Puts a policy into force, at once or over a former one.
-pub(super) fn enforce(cgroup: &Cgroup, policy: &Policy) -> Result<()> {
+/// Whether a policy takes the place of another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Former {
+    /// The cgroup is new: it has at most what it inherited.
+    None,
+    /// There is one, of ours, and processes that depend on it.
+    Ours,
+}
+
+/// Puts a policy into force.
+pub(super) fn enforce(cgroup: &Cgroup, policy: &Policy, former: Former) -> Result<()> {
     let result = match (cgroup.with_controller("devices"), cgroup.unified()) {
-        (Some(place), _) => write_list(place, policy),
+        (Some(place), _) => write_list(place, policy, former),
         (None, Some(place)) => attach(place, policy),
         (None, None) => {
             let why = "this host has neither the devices cgroup controller nor the unified hierarchy";
@@ -226,40 +235,39 @@ fn in_user_namespace() -> bool {
     !rustix::process::geteuid().is_root() || map.split_ascii_whitespace().ne(["0", "0", "4294967295"])
 }
 
-/// Version 1. What must be added is added before the rest is removed, so that processes inside never lose
-/// what both policies allow; unless the default changes, which resets the list.
-fn write_list(place: &Place, policy: &Policy) -> Result<()> {
-    let failed = |what: String| {
-        move |errno: Errno| {
-            let why =
-                format!("{POINTER}: cannot write {what:?} to {}: {}", place.path.display(), describe(&errno.into()));
-            let mut error = Error::new(Kind::Failed, why).at(POINTER);
-            error.errno = errno.raw_os_error();
-            error
-        }
-    };
-    let open = || {
-        let dir = Dir::open(&place.path)?;
-        Ok::<_, Errno>((dir.read("devices.list")?, dir.writer("devices.allow")?, dir.writer("devices.deny")?))
-    };
-    let (list, allow, deny) = open().context(|| format!("cannot open the device list of {}", place.path.display()))?;
+/// Version 1. Over a former policy, what must be added is added before the rest is removed, so that processes inside
+/// never lose what both allow; unless the default changes, which resets the list.
+fn write_list(place: &Place, policy: &Policy, former: Former) -> Result<()> {
+    let file = |name: &str| place.path.join(name);
+    let open = |name: &str| dir::writer(&file(name)).context(|| format!("cannot open {}", file(name).display()));
+    let (allow, deny) = (open("devices.allow")?, open("devices.deny")?);
     let (to_except, to_cover) = if policy.allow { (&deny, &allow) } else { (&allow, &deny) };
-
-    // "a *:* rwm" says that all is allowed, with exceptions or without: they are not listed then.
-    let now: Option<BTreeSet<_>> = list.lines().map(Exception::parse).collect();
-    let now = match now {
-        Some(now) if !policy.allow => now,
-        _ => {
-            dir::put(to_cover, "a").map_err(failed("a".to_owned()))?;
-            BTreeSet::new()
-        }
+    let failed = |what: &str, errno: Errno| {
+        let why = format!("{POINTER}: cannot write {what:?} to {}: {}", place.path.display(), describe(&errno.into()));
+        let mut error = Error::new(Kind::Failed, why).at(POINTER);
+        error.errno = errno.raw_os_error();
+        error
     };
+
+    let now: Option<BTreeSet<Exception>> = match former {
+        // "a *:* rwm" says that all is allowed, with exceptions or without: they are not listed then.
+        Former::Ours if !policy.allow => {
+            let list = dir::read_whole(&file("devices.list"))
+                .context(|| format!("cannot read {}", file("devices.list").display()))?;
+            String::from_utf8_lossy(&list).lines().map(Exception::parse).collect()
+        }
+        _ => None,
+    };
+    if now.is_none() {
+        dir::put(to_cover, "a").map_err(|errno| failed("a", errno))?;
+    }
+    let now = now.unwrap_or_default();
     for (file, exceptions) in
         [(to_except, policy.exceptions.difference(&now)), (to_cover, now.difference(&policy.exceptions))]
     {
         for exception in exceptions {
             let line = exception.to_string();
-            dir::put(file, &line).map_err(failed(line))?;
+            dir::put(file, &line).map_err(|errno| failed(&line, errno))?;
         }
     }
     Ok(())

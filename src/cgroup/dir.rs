@@ -31,14 +31,9 @@ impl Dir {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Opens a file to be written.
-    pub(super) fn writer(&self, file: &str) -> Result<OwnedFd> {
-        openat(&self.0, file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-    }
-
     /// Writes a file.
     pub(super) fn write(&self, file: &str, value: &str) -> Result<()> {
-        put(&self.writer(file)?, value)
+        put(&openat(&self.0, file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?, value)
     }
 
     /// The names of the directories in it.
@@ -126,6 +121,16 @@ fn gone_is_empty<T: Default>(result: Result<T>) -> Result<T> {
     }
 }
 
+/// Opens a file to be written.
+pub(super) fn writer(path: &Path) -> Result<OwnedFd> {
+    openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Writes a file.
+pub(super) fn write(path: &Path, value: &str) -> Result<()> {
+    put(&writer(path)?, value)
+}
+
 /// Writes all of `value` by one write(2), as the files of cgroupfs want it. Setting a version 1 memory limit
 /// can be interrupted by a signal of the host program.
 pub(super) fn put(file: &OwnedFd, value: &str) -> Result<()> {
@@ -136,7 +141,7 @@ pub(super) fn put(file: &OwnedFd, value: &str) -> Result<()> {
 }
 
 /// Reads a file of unknown size, such as those of procfs.
-pub(super) fn read_whole(path: &str) -> Result<Vec<u8>> {
+pub(super) fn read_whole(path: impl rustix::path::Arg) -> Result<Vec<u8>> {
     read_to_end(&openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?, 8192)
 }
 

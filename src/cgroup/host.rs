@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which cgroup hierarchies this process sees, and where it is in each.
 //!
-//! `/proc/self/cgroup` names the hierarchies and the caller's place, `/proc/self/mountinfo` says where each
-//! is mounted. Both are read anew for every container, since a library cannot know when its caller enters
-//! another mount or cgroup namespace; so they are parsed by hand, in one pass.
+//! `/proc/thread-self/cgroup` names the hierarchies and the caller's place, `/proc/thread-self/mountinfo` says where
+//! each is mounted: of the thread, since one thread of the host program may have entered another mount namespace
+//! alone (as Go programs do). Both are read anew for every container, since a library cannot know when
+//! that happens; so they are parsed by hand, in one pass.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -55,10 +56,10 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Looks at the host, as the calling process sees it now.
+    /// Looks at the host, as the calling thread sees it now.
     pub(crate) fn detect() -> Result<Self> {
         let read = |path: &'static str| dir::read_whole(path).context(|| format!("cannot read {path}"));
-        let mut hierarchies = parse(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
+        let mut hierarchies = parse(&read("/proc/thread-self/mountinfo")?, &read("/proc/thread-self/cgroup")?);
         for unified in hierarchies.iter_mut().filter(|h| h.version == Version::V2) {
             let listed = Dir::open(&unified.mount_point).and_then(|root| root.read("cgroup.controllers"));
             let listed =
@@ -78,7 +79,7 @@ impl Host {
         }
     }
 
-    /// The mounted hierarchies: those of version 1 in the order of `/proc/self/cgroup`, then the unified one.
+    /// The mounted hierarchies: those of version 1 in the order of `/proc/thread-self/cgroup`, then the unified one.
     pub(crate) fn hierarchies(&self) -> &[Hierarchy] {
         &self.hierarchies
     }
@@ -137,7 +138,7 @@ fn parse_mount(line: &[u8]) -> Option<Mount<'_>> {
     Some(Mount { id, parent, root, point, fstype, options })
 }
 
-/// Finds where the hierarchy of one line of `/proc/self/cgroup` is mounted.
+/// Finds where the hierarchy of one line of `/proc/thread-self/cgroup` is mounted.
 fn hierarchy(mounts: &[&Mount<'_>], list: &[u8], path: &[u8]) -> Option<Hierarchy> {
     let version = if list.is_empty() { Version::V2 } else { Version::V1 };
     let names = || list.split(|&b| b == b',').filter(|name| !name.is_empty());

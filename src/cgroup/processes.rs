@@ -38,7 +38,7 @@ impl Cgroup {
         self.kill_one_by_one(place)
     }
 
-    fn kill_one_by_one(&self, place: &Place) -> Result<()> {
+    pub(super) fn kill_one_by_one(&self, place: &Place) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_micros(200);
         loop {

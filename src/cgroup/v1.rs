@@ -6,37 +6,29 @@ use std::path::Path;
 use rustix::io;
 
 use super::Place;
-use super::dir::Dir;
+use super::dir;
 use crate::error::{Context, Result};
 
 /// Gives a new cpuset the processors and memory nodes of its parent: a new one has none, and nobody can join
 /// a cpuset without (ENOSPC).
 pub(super) fn inherit_cpuset(place: &Place) -> Result<()> {
-    let what = || format!("cannot set up the cpuset {}", place.path.display());
-    // Ancestors above ours may be empty too, left by whoever made them.
-    inherit(&place.path, &place.mount_point).context(what)
+    let new = place.made.unwrap_or(0);
+    ["cpuset.cpus", "cpuset.mems"]
+        .iter()
+        .try_for_each(|file| inherit(&place.path, &place.mount_point, file, new))
+        .context(|| format!("cannot set up the cpuset {}", place.path.display()))
 }
 
-fn inherit(path: &Path, mount_point: &Path) -> io::Result<()> {
-    // From the leaf upwards to the first that has both; the mount's root always has.
+/// Climbs to the first cpuset that has the value, and brings it down. The last `new` of the path need not be looked at.
+/// Those above them may be empty too, left so by whoever made them; the mount's root never is.
+fn inherit(path: &Path, mount_point: &Path, file: &str, new: usize) -> io::Result<()> {
     let mut empty = Vec::new();
-    let mut here = path;
-    let (cpus, mems) = loop {
-        let dir = Dir::open(here)?;
-        let (cpus, mems) = (dir.read("cpuset.cpus")?, dir.read("cpuset.mems")?);
-        let (has_cpus, has_mems) = (!cpus.trim().is_empty(), !mems.trim().is_empty());
-        if has_cpus && has_mems || here == mount_point {
-            break (cpus, mems);
-        }
-        empty.push((dir, has_cpus, has_mems));
-        here = here.parent().unwrap_or(mount_point);
-    };
-    for (dir, has_cpus, has_mems) in empty.into_iter().rev() {
-        if !has_cpus {
-            dir.write("cpuset.cpus", cpus.trim())?;
-        }
-        if !has_mems {
-            dir.write("cpuset.mems", mems.trim())?;
+    for (index, cpuset) in path.ancestors().take_while(|cpuset| cpuset.starts_with(mount_point)).enumerate() {
+        let file = cpuset.join(file);
+        let value = if index < new { Vec::new() } else { dir::read_whole(&file)? };
+        match String::from_utf8_lossy(&value).trim() {
+            "" => empty.push(file),
+            value => return empty.iter().rev().try_for_each(|file| dir::write(file, value)),
         }
     }
     Ok(())

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::Place;
-use super::dir::Dir;
+use super::dir::{self, Dir};
 use crate::error::{Context, Error, Kind, Result};
 
 /// The controllers that limits can be asked of.
@@ -15,19 +15,24 @@ const USED: &[&str] = &["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdm
 /// its users expect (they read statistics from it, or delegate it further); on a hybrid host only
 /// [`enable`] does so, when a limit asks for it.
 pub(super) fn prepare(place: &Place, enable_all: bool) -> Result<()> {
-    let what = || format!("cannot look at cgroup {}", place.path.display());
-    let dir = Dir::open(&place.path).context(what)?;
-    // Below a threaded cgroup a new one is "domain invalid", and nobody can join it.
-    let kind = dir.read("cgroup.type").context(what)?;
-    if kind.trim() == "domain invalid" || kind.trim() == "threaded" {
-        let why = format!("cgroup {} cannot hold processes: its type is {:?}", place.path.display(), kind.trim());
+    let parent = place.path.parent().unwrap_or(&place.path);
+    // Below a threaded cgroup a new one is "domain invalid", and nobody can join it. The root has no type.
+    let kind = dir::read_whole(&parent.join("cgroup.type")).unwrap_or_default();
+    let kind = String::from_utf8_lossy(&kind);
+    if !matches!(kind.trim(), "domain" | "") {
+        let (path, parent) = (place.path.display(), parent.display());
+        let why = format!("cgroup {path} cannot hold processes, since the type of {parent} is {:?}", kind.trim());
         return Err(Error::new(Kind::Failed, why).at(super::path::POINTER));
     }
     if enable_all {
-        let has = dir.read("cgroup.controllers").context(what)?;
+        let file = place.path.join("cgroup.controllers");
+        let has = dir::read_whole(&file).context(|| format!("cannot read {}", file.display()))?;
+        let has = String::from_utf8_lossy(&has);
         let lacks = |name: &&&str| contains(&place.controllers, ',', name) && !contains(&has, ' ', name);
         let wanted: Vec<&str> = USED.iter().filter(lacks).copied().collect();
-        enable(place, &wanted);
+        if !wanted.is_empty() {
+            enable(place, &wanted);
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod cache;
 mod compile;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use std::path::Path;
 

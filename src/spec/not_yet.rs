@@ -29,10 +29,8 @@ const TABLE: &[Row] = &[
     ("/linux/seccomp/syscalls/*/action", Some("SCMP_ACT_NOTIFY"), SECCOMP_NOTIFY),
 ];
 
-/// For [`refuses`].
-pub const ID_MAPPED_MOUNTS: &str = "ID-mapped mounts";
-/// For [`refuses`].
-pub const SECCOMP_NOTIFY: &str = "seccomp notifications";
+const ID_MAPPED_MOUNTS: &str = "ID-mapped mounts";
+const SECCOMP_NOTIFY: &str = "seccomp notifications";
 
 /// Whether a configuration that uses `place` is refused.
 pub fn refuses(place: &str) -> bool {

@@ -123,7 +123,7 @@ pub(crate) fn load_device_filter(program: &[Instruction]) -> io::Result<OwnedFd>
 /// Makes `program` the one device filter of ours on `cgroup`. There is no instant without a filter: the former one is
 /// replaced in one step, or (before Linux 5.6) goes when the new one is there. Filters of others stay.
 pub(crate) fn replace_device_filter(cgroup: &impl AsFd, program: &OwnedFd) -> io::Result<()> {
-    let mut former = ours(cgroup)?;
+    let mut former = device_filters(cgroup)?;
     let mut attr = AttachAttr {
         target_fd: number(cgroup),
         attach_bpf_fd: number(program),
@@ -157,7 +157,7 @@ pub(crate) fn replace_device_filter(cgroup: &impl AsFd, program: &OwnedFd) -> io
 }
 
 /// The device filters of ours that are attached to this very cgroup.
-fn ours(cgroup: &impl AsFd) -> io::Result<Vec<OwnedFd>> {
+pub(crate) fn device_filters(cgroup: &impl AsFd) -> io::Result<Vec<OwnedFd>> {
     // The kernel takes no more than 64 programs a cgroup.
     let mut ids = [0u32; 64];
     let mut attr = QueryAttr {

@@ -6,5 +6,6 @@ pub mod files;
 pub mod memfd;
 pub mod namespace;
 pub mod pidfd;
+pub mod seccomp;
 pub mod socket;
 pub mod spawn;

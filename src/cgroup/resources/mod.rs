@@ -13,27 +13,40 @@ use std::borrow::Cow;
 use oci_spec::runtime::LinuxResources;
 use rustix::io::Errno;
 
-use super::dir::Dir;
-use super::{Cgroup, Place, Version, devices, v2};
-use crate::error::{Context, Error, Kind, Result, describe};
+use super::{Cgroup, Place, Version, devices, dir, v2};
+use crate::error::{Error, Kind, Result, describe};
 
 /// Where the resources are in config.json.
 const POINTER: &str = "/linux/resources";
 
 impl Cgroup {
-    /// Sets the limits of a new container; processes may be inside already. Without a list of devices it has only
-    /// the default ones, as with an empty list (and as with runc).
+    /// Sets all of a new container's limits, with processes inside or without.
     pub(crate) fn apply(&self, resources: &LinuxResources) -> Result<()> {
-        let rules = devices::Policy::new(resources.devices().as_deref().unwrap_or_default())?;
-        self.write_all(compile(self, resources)?)?;
-        devices::enforce(self, &rules)
+        self.apply_limits(resources)?;
+        self.apply_devices(resources)
+    }
+
+    /// Sets a new container's limits, but for the devices; init may be working meanwhile. In the unified hierarchy it
+    /// must have left its maker's memory before: a limit that is too tight would kill the maker else.
+    pub(crate) fn apply_limits(&self, resources: &LinuxResources) -> Result<()> {
+        self.write_all(compile(self, resources)?)
+    }
+
+    /// Restricts a new container to its devices. Without a list it has only the default ones, as with an empty
+    /// list (and as with runc).
+    ///
+    /// Best done while init waits, after its mounts and before the hooks: to mount a disk needs access to it,
+    /// version 1 denies everything for an instant, and hooks allow devices by themselves.
+    pub(crate) fn apply_devices(&self, resources: &LinuxResources) -> Result<()> {
+        let policy = devices::Policy::new(resources.devices().as_deref().unwrap_or_default())?;
+        devices::enforce(self, &policy, devices::Former::None)
     }
 
     /// Changes limits of a container: what `resources` does not have, the devices too, stays as it is.
     pub(crate) fn update(&self, resources: &LinuxResources) -> Result<()> {
-        let rules = resources.devices().as_deref().map(devices::Policy::new).transpose()?;
-        self.write_all(compile(self, resources)?)?;
-        rules.map_or(Ok(()), |rules| devices::enforce(self, &rules))
+        let policy = resources.devices().as_deref().map(devices::Policy::new).transpose()?;
+        self.apply_limits(resources)?;
+        policy.map_or(Ok(()), |policy| devices::enforce(self, &policy, devices::Former::Ours))
     }
 
     /// Refuses what `apply` would refuse without asking the kernel; writes nothing.
@@ -42,8 +55,17 @@ impl Cgroup {
         compile(self, resources).map(|_| ())
     }
 
+    /// What would be written, for tests: "file=value", "|" before what is written instead, "?" where it may be missing.
+    #[cfg(test)]
+    pub(super) fn compiled(&self, resources: &LinuxResources) -> Result<Vec<String>> {
+        let show = |write: Write<'_>| {
+            let instead = write.instead.map(|(file, value)| format!("|{file}={value}")).unwrap_or_default();
+            format!("{}={}{instead}{}", write.file, write.value, if write.optional { "?" } else { "" })
+        };
+        Ok(compile(self, resources)?.into_iter().map(show).collect())
+    }
+
     fn write_all(&self, mut pending: Vec<Write<'_>>) -> Result<()> {
-        let mut open: Option<(&Place, Dir)> = None;
         while !pending.is_empty() {
             // Some values bound one another (memory and swap, quota and period and burst), so that the right order
             // depends on what is set now: what the kernel finds invalid is tried again after the others.
@@ -51,15 +73,7 @@ impl Cgroup {
             let before = pending.len();
             let mut first = None;
             for write in pending {
-                let dir = match &open {
-                    Some((place, dir)) if std::ptr::eq(*place, write.place) => dir,
-                    _ => {
-                        let path = &write.place.path;
-                        let dir = Dir::open(path).context(|| format!("cannot open cgroup {}", path.display()))?;
-                        &open.insert((write.place, dir)).1
-                    }
-                };
-                match write.perform(dir) {
+                match write.perform() {
                     Ok(()) => {}
                     Err(Errno::INVAL) => {
                         first.get_or_insert(again.len());
@@ -92,9 +106,10 @@ struct Write<'a> {
 }
 
 impl Write<'_> {
-    fn perform(&self, dir: &Dir) -> rustix::io::Result<()> {
-        let attempt = || match (dir.write(&self.file, &self.value), &self.instead) {
-            (Err(Errno::NOENT), Some((file, value))) => dir.write(file, value),
+    fn perform(&self) -> rustix::io::Result<()> {
+        let put = |file: &str, value: &str| dir::write(&self.place.path.join(file), value);
+        let attempt = || match (put(&self.file, &self.value), &self.instead) {
+            (Err(Errno::NOENT), Some((file, value))) => put(file, value),
             (result, _) => result,
         };
         match attempt() {
@@ -111,6 +126,7 @@ impl Write<'_> {
         let (file, path) = (&self.file, self.place.path.display());
         let why = describe(&errno.into());
         let (kind, message) = match errno {
+            Errno::NOENT if !self.place.path.exists() => (Kind::NotFound, format!("cgroup {path} is gone")),
             Errno::NOENT if self.place.version == Version::V2 => {
                 (Kind::Unsupported, v2::why_missing(self.place, v2_name(self.controller)))
             }

@@ -73,7 +73,8 @@ pub(super) fn weight(shares: i128) -> Converted {
 /// Microseconds of each period; -1 is no limit.
 pub(super) fn quota(value: i128) -> Converted {
     match value {
-        ..-1 => Err(below_minus_one(value)),
+        -1 => plain(value),
+        ..0 => Err(below_minus_one(value)),
         0..1000 => Err(format!("{value} is less than the 1000 µs that the kernel takes")),
         _ => plain(value),
     }

@@ -11,6 +11,7 @@ use oci_spec::runtime::{
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use super::unknown;
 use crate::error::{Context, Error, Kind, Result};
 
 /// BPF_MAXINSNS of linux/bpf_common.h, and the size of struct sock_filter.
@@ -38,7 +39,7 @@ pub fn program(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
     for (index, rule) in seccomp.syscalls().iter().flatten().enumerate() {
         add(&mut filter, fallback, rule, &format!("/linux/seccomp/syscalls/{index}"))?;
     }
-    let program = export(&filter)?;
+    let program = [unknown::prologue(seccomp, fallback), export(&filter)?].concat();
     let instructions = program.len() / INSTRUCTION_SIZE;
     if instructions > INSTRUCTIONS_MAX {
         let message =
@@ -120,7 +121,8 @@ fn action(action: Action, errno: Option<u32>) -> Option<ScmpAction> {
     })
 }
 
-fn architecture(arch: Arch) -> ScmpArch {
+/// The name that libseccomp has for it.
+pub fn architecture(arch: Arch) -> ScmpArch {
     match arch {
         Arch::ScmpArchNative => ScmpArch::Native,
         Arch::ScmpArchX86 => ScmpArch::X86,
@@ -160,7 +162,7 @@ fn export(filter: &ScmpFilterContext) -> Result<Vec<u8>> {
 }
 
 fn notify(at: &str) -> Error {
-    Error::config(at, "seccomp notifications are not supported yet").kind(Kind::Unsupported)
+    Error::config(at, "brig does not support seccomp notifications yet").kind(Kind::Unsupported)
 }
 
 fn failed(what: &str, error: &SeccompError) -> Error {

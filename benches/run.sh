@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What `make bench` runs: brig against a hand-written floor, crun and runc, in one interleaved run a table.
+# It reports; it fails only if something does not work. BENCH_ROUNDS says how many rounds (default 100).
+set -euo pipefail
+
+rounds=${BENCH_ROUNDS:-100}
+if [ "$(id -u)" -ne 0 ]; then
+    echo "The benchmark makes cgroups and mounts: run it as root." >&2
+    exit 1
+fi
+
+. tests/lab/stage.sh
+work=$(mktemp -d)
+parent=brig-bench-$$
+
+clean_up() {
+    local directory
+    for directory in /sys/fs/cgroup/*/"${parent:?}"; do
+        [ ! -d "$directory" ] || find "$directory" -depth -type d -exec rmdir {} +
+    done
+    rm -rf "${work:?}"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# --- what is measured -----------------------------------------------------------------------------
+
+compile() {
+    ${CC:-cc} -std=c11 -O2 -Wall -Wextra -o "$work/$1" "benches/$1.c" "${@:2}"
+}
+compile bench
+compile bpf -lseccomp
+compile floor -static
+compile true -static
+# shellcheck disable=SC2046 # pkg-config's words
+compile inprocess $(pkg-config --cflags --libs brig)
+
+mkdir -p "$work/rootfs"/{bin,dev,proc,sys}
+cp "$work/true" "$work/rootfs/bin/true"
+for bundle in plain seccomp; do
+    mkdir "$work/$bundle"
+    cp -a "$work/rootfs" "$work/$bundle/rootfs"
+    tests/lab/bundle.sh "$work/$bundle" /bin/true
+done
+awk -v profile="$(cat benches/seccomp.json)" '{ print } /^    "linux": \{/ { print "\"seccomp\":", profile, "," }' \
+    "$work/plain/config.json" > "$work/seccomp/config.json"
+"$work/bpf" benches/seccomp.json > "$work/filter"
+
+for hierarchy in /sys/fs/cgroup/*/; do
+    mkdir "$hierarchy$parent"
+done
+for file in cpuset.cpus cpuset.mems; do
+    cat "/sys/fs/cgroup/cpuset/$file" > "/sys/fs/cgroup/cpuset/$parent/$file"
+done
+
+floor_plain="$work/floor $parent/@N@ $work/plain/rootfs - /bin/true"
+floor_seccomp="$work/floor $parent/@N@ $work/seccomp/rootfs $work/filter /bin/true"
+brig=$(command -v brig) crun=$(command -v crun) runc=$(command -v runc)
+
+# measure FILE GAP_MS BUNDLE FLOOR: one table's worth.
+measure() {
+    "$work/bench" "$rounds" "$2" \
+        "floor=$4" \
+        "library=inside:$work/inprocess $work/library $work/$3 16 all" \
+        "brig=$brig --root $work/brig run --bundle $work/$3 bench-$$-@N@" \
+        "crun=pure-v1:$crun --root $work/crun run --bundle $work/$3 bench-$$-@N@" \
+        "runc=$runc --root $work/runc run --bundle $work/$3 bench-$$-@N@" \
+        < /dev/null > "$work/$1"
+}
+
+# --- how it is shown ------------------------------------------------------------------------------
+
+table() {
+    echo
+    echo "$2"
+    echo
+    awk '
+        { ms[$1] = $2; order[NR] = $1 }
+        END {
+            split("a hand-written C program|in a program that links libbrig|brig run|crun run|runc run", says, "|")
+            print "| command | ms | × floor | vs crun | vs runc |"
+            print "|---|---:|---:|---:|---:|"
+            for (i = 1; i <= NR; i++) {
+                it = ms[order[i]]
+                printf "| %s | %.2f | %.2f | %.2f | %.2f |\n", says[i], it, it / ms["floor"], it / ms["crun"], it / ms["runc"]
+            }
+        }' "$work/$1"
+}
+
+# target FILE ONE OTHER LIMIT TEXT
+target() {
+    awk -v one="$2" -v other="$3" -v limit="$4" -v text="$5" '
+        { ms[$1] = $2 }
+        END {
+            ratio = ms[one] / ms[other]
+            printf "  %-52s %5.2f of %.2f  %s\n", text, ratio, limit, ratio <= limit ? "ok" : "MISSED"
+        }' "$work/$1"
+}
+
+echo "$rounds rounds each, medians; $(uname -r), $(nproc) CPUs; $($crun --version | head -n 1), $($runc --version | head -n 1)"
+
+measure busy 0 plain "$floor_plain"
+table busy "A container of the default spec that runs /bin/true, back to back:"
+measure idle 30 plain "$floor_plain"
+table idle "The same, after 30 ms of idleness:"
+measure filtered 0 seccomp "$floor_seccomp"
+table filtered "With a seccomp profile of 351 names and 3 architectures, back to back:"
+
+# The large host has 8 GiB, or half of what is free.
+large=$(awk '/^MemAvailable/ { mib = $2 / 2048; print int(mib < 8192 ? mib : 8192) }' /proc/meminfo)
+"$work/bench" "$rounds" 0 \
+    "small=inside:$work/inprocess $work/library $work/plain 16 create" \
+    "large=inside:$work/inprocess $work/library $work/plain $large create" > "$work/host"
+echo
+awk -v mib="$large" '{ ms[$1] = $2 } END {
+    printf "Creating one in a program that holds 16 MiB: %.2f ms; that holds %d MiB: %.2f ms.\n", ms["small"], mib, ms["large"]
+}' "$work/host"
+
+echo
+echo "Targets:"
+target busy brig floor 1.5 "brig run against the floor, back to back"
+target idle brig floor 1.5 "brig run against the floor, idle"
+target busy brig crun 0.60 "brig run against crun, back to back"
+target busy brig runc 0.25 "brig run against runc, back to back"
+target idle brig crun 0.30 "brig run against crun, idle"
+target filtered brig crun 0.35 "with seccomp against crun, back to back"
+target filtered brig runc 0.15 "with seccomp against runc, back to back"
+target host large small 1.15 "create in a large program against a small one"

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! On the unified hierarchy alone, as far as this kernel's has controllers.
+//!
+//! The test runs itself again in private mount and cgroup namespaces, in a cgroup of its own that is mounted as if
+//! it were the whole: nothing of the host changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use oci_spec::runtime::LinuxResources;
+
+use super::super::*;
+use super::fixture::Fixture;
+use crate::sys::bpf;
+
+/// Removes a cgroup at the end.
+struct Remove(PathBuf);
+
+impl Drop for Remove {
+    fn drop(&mut self) {
+        if let Ok(dir) = Dir::open(&self.0) {
+            dir.write("cgroup.kill", "1").ok();
+            for _ in 0..200 {
+                if dir.prune().is_ok() && fs::remove_dir(&self.0).is_ok() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+#[test]
+fn real_unified_alone() {
+    let host = Host::detect().unwrap();
+    let unified = host.hierarchies().iter().find(|hierarchy| hierarchy.version == Version::V2);
+    let (Some(unified), true) = (unified, rustix::process::geteuid().is_root()) else {
+        eprintln!("SKIPPED real_unified_alone: needs root and the unified hierarchy");
+        return;
+    };
+    let top = Remove(unified.mount_point.join(format!("brig-test-{}-v2", std::process::id())));
+    fs::create_dir(&top.0).unwrap();
+    let script = "echo $$ > \"$1/cgroup.procs\" && exec unshare --cgroup --mount --propagation private sh -c \
+        'mount -t cgroup2 none /sys/fs/cgroup && exec \"$0\" --exact \"$1\" --ignored --nocapture --test-threads=1' \"$2\" \"$3\"";
+    let output = Command::new("/bin/sh")
+        .args(["-c", script, "sh"])
+        .arg(&top.0)
+        .arg(std::env::current_exe().unwrap())
+        .arg("cgroup::tests::real_v2::inside")
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "is run by real_unified_alone in its own namespaces"]
+fn inside() {
+    let host = Host::detect().unwrap();
+    assert_eq!((host.layout(), host.hierarchies().len()), (Layout::V2, 1));
+    assert_eq!(host.hierarchies()[0].mount_point, Path::new("/sys/fs/cgroup"));
+    life();
+    device_filter();
+    kill_and_freeze();
+    threaded_parent();
+    missing_controller();
+}
+
+fn resources(json: &str) -> LinuxResources {
+    serde_json::from_str(json).unwrap()
+}
+
+fn life() {
+    let mut fixture = Fixture::new("life").unwrap();
+    let leaf = fixture.cgroup.paths().next().unwrap().1.to_owned();
+    fixture.cgroup.create().unwrap();
+    assert!(leaf.is_dir() && fixture.cgroup.directory().unwrap().is_some());
+    assert_eq!(fixture.cgroup.joins(), 0);
+    fs::create_dir_all(leaf.join("a/b/c")).unwrap();
+    fixture.cgroup.remove().unwrap();
+    assert!(!leaf.parent().unwrap().exists());
+}
+
+fn device_filter() {
+    let mut fixture = Fixture::created("devices").unwrap();
+    let (open, zero) = ("exec 9</dev/kmsg", "exec 9</dev/zero");
+    let leaf = Dir::open(fixture.cgroup.paths().next().unwrap().1).unwrap();
+    assert!(fixture.run(open).success());
+    fixture.cgroup.apply(&resources("{}")).unwrap();
+    assert!(!fixture.run(open).success() && fixture.run(zero).success());
+    let kmsg =
+        r#"{"devices": [{"allow": false}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]}"#;
+    fixture.cgroup.update(&resources(kmsg)).unwrap();
+    assert!(fixture.run(open).success() && !fixture.run("exec 9>/dev/kmsg").success());
+    fixture
+        .cgroup
+        .update(&resources(r#"{"devices": [{"allow": true}, {"allow": false, "type": "c", "major": 1, "minor": 11}]}"#))
+        .unwrap();
+    assert!(!fixture.run(open).success() && fixture.run(zero).success());
+    fixture.cgroup.update(&resources(r#"{"devices": [{"allow": true}]}"#)).unwrap();
+    assert!(fixture.run(open).success());
+    assert_eq!(bpf::device_filters(&leaf).unwrap().len(), 1, "each took the place of the former");
+}
+
+fn kill_and_freeze() {
+    let mut fixture = Fixture::created("kill").unwrap();
+    fixture.spawn("while :; do sleep 0.001 & sleep 0.001 & wait; done");
+    fixture.cgroup.freeze(true).unwrap();
+    assert!(fixture.cgroup.is_frozen().unwrap());
+    let error = fixture.cgroup.clone().create().unwrap_err();
+    assert_eq!(error.errno, libc::EBUSY);
+    fixture.cgroup.freeze(false).unwrap();
+    assert!(!fixture.cgroup.is_frozen().unwrap());
+    fixture.cgroup.kill().unwrap();
+    fixture.cgroup.remove().unwrap();
+    fixture.reap();
+
+    let mut fixture = Fixture::created("one-by-one").unwrap();
+    fixture.spawn("while :; do sleep 0.001 & sleep 0.001 & wait; done");
+    fixture.cgroup.kill_one_by_one(fixture.cgroup.unified().unwrap()).unwrap();
+    assert!(fixture.cgroup.processes().unwrap().is_empty());
+}
+
+fn threaded_parent() {
+    let mut fixture = Fixture::new("threaded").unwrap();
+    let leaf = fixture.cgroup.paths().next().unwrap().1.to_owned();
+    let parent = leaf.parent().unwrap();
+    fs::create_dir(parent).unwrap();
+    fs::write(parent.join("cgroup.type"), "threaded").unwrap();
+    let error = fixture.cgroup.create().unwrap_err();
+    assert!(error.message.contains("threaded"), "{}", error.message);
+    assert!(!leaf.exists());
+}
+
+fn missing_controller() {
+    let mut fixture = Fixture::created("missing").unwrap();
+    let error = fixture.cgroup.apply(&resources(r#"{"memory": {"limit": 5000000}}"#)).unwrap_err();
+    assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Unsupported, Some("/linux/resources/memory/limit")));
+    let error = fixture.cgroup.apply(&resources(r#"{"unified": {"memory.high": "5"}}"#)).unwrap_err();
+    assert_eq!(
+        (error.kind, error.pointer.as_deref()),
+        (Kind::Unsupported, Some("/linux/resources/unified/memory.high"))
+    );
+    assert!(error.message.contains("no memory controller"), "{}", error.message);
+    fixture.cgroup.apply(&resources(r#"{"unified": {"cgroup.max.descendants": "5"}}"#)).unwrap();
+    let leaf = fixture.cgroup.paths().next().unwrap().1.to_owned();
+    assert_eq!(fs::read_to_string(leaf.join("cgroup.max.descendants")).unwrap().trim(), "5");
+    assert!(fixture.run("true").success());
+}

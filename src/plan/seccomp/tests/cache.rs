@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The cache: found again, never trusted too much, never in the way.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use oci_spec::runtime::LinuxSeccomp;
+use serde_json::json;
+
+use super::super::{cache, compile};
+use super::section;
+
+/// A directory that goes with its owner.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("brig-seccomp-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// Not yet made.
+    fn cache(&self) -> PathBuf {
+        self.0.join("cache")
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::set_permissions(self.cache(), fs::Permissions::from_mode(0o700));
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A section that no other test has.
+fn numbered(number: u64) -> LinuxSeccomp {
+    section(json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{ "names": ["ioctl"], "action": "SCMP_ACT_ERRNO",
+            "args": [{ "index": 1, "value": number, "op": "SCMP_CMP_EQ" }] }],
+    }))
+}
+
+/// Looks into the directory only, and tells whether it was a hit.
+fn through(directory: &Path, seccomp: &LinuxSeccomp) -> (Vec<u8>, bool) {
+    let mut hit = true;
+    let program = cache::from_directory(directory, seccomp, || {
+        hit = false;
+        compile::program(seccomp)
+    });
+    (program.unwrap(), hit)
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_second_time_nothing_is_compiled() {
+    let place = Directory::new();
+    let (first, second) = (numbered(1000), numbered(1001));
+    let (program, hit) = through(&place.cache(), &first);
+    assert!(!hit);
+    assert_eq!(through(&place.cache(), &first), (program.clone(), true));
+    let (other, hit) = through(&place.cache(), &second);
+    assert!(!hit && other != program);
+    assert_eq!(fs::metadata(place.cache()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(files(&place.cache()).len(), 2);
+}
+
+#[test]
+fn in_memory_a_directory_is_not_needed() {
+    let seccomp = numbered(2000);
+    let compiled = super::super::compile(&seccomp, None).unwrap();
+    let mut asked = false;
+    let again = cache::program(&seccomp, None, || {
+        asked = true;
+        Ok(Vec::new())
+    });
+    assert_eq!(again.unwrap(), compiled.unwrap().program);
+    assert!(!asked);
+}
+
+#[test]
+fn what_is_damaged_is_made_anew() {
+    let place = Directory::new();
+    let seccomp = numbered(3000);
+    let (program, _) = through(&place.cache(), &seccomp);
+    let file = files(&place.cache()).remove(0);
+    let good = fs::read(&file).unwrap();
+    let mut damages = vec![Vec::new(), good[..7].to_vec(), good[..40].to_vec(), good[..good.len() - 8].to_vec()];
+    damages.push([&good[..], b"12345678"].concat());
+    damages.push(vec![0; 1 << 20]);
+    for at in [0, 7, 8, 39, 40, good.len() - 1] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        damages.push(bytes);
+    }
+    for bytes in damages {
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(through(&place.cache(), &seccomp), (program.clone(), false), "{} bytes", bytes.len());
+        assert_eq!(fs::read(&file).unwrap(), good);
+        assert_eq!(through(&place.cache(), &seccomp), (program.clone(), true));
+    }
+}
+
+#[test]
+fn what_others_could_have_written_is_made_anew() {
+    let place = Directory::new();
+    let seccomp = numbered(4000);
+    let (program, _) = through(&place.cache(), &seccomp);
+    let file = files(&place.cache()).remove(0);
+    for mode in [0o620, 0o602, 0o666] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(through(&place.cache(), &seccomp), (program.clone(), false), "{mode:o}");
+        assert_eq!(through(&place.cache(), &seccomp), (program.clone(), true), "{mode:o}");
+    }
+    // A link, even to a good file.
+    let elsewhere = place.0.join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    symlink(&elsewhere, &file).unwrap();
+    assert_eq!(through(&place.cache(), &seccomp), (program.clone(), false));
+    assert!(fs::symlink_metadata(&file).unwrap().is_file());
+    // A directory that others can write to is not used at all.
+    fs::set_permissions(place.cache(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(through(&place.cache(), &seccomp), (program, false));
+}
+
+#[test]
+fn without_a_usable_directory_it_works_as_well() {
+    let place = Directory::new();
+    let seccomp = numbered(5000);
+    fs::write(place.cache(), "a file").unwrap();
+    let (program, hit) = through(&place.cache(), &seccomp);
+    assert!(!hit && !program.is_empty());
+    assert!(!through(Path::new("/proc/brig/cache"), &seccomp).1);
+}
+
+#[test]
+fn a_directory_does_not_grow_for_ever() {
+    let place = Directory::new();
+    fs::create_dir(place.cache()).unwrap();
+    fs::set_permissions(place.cache(), fs::Permissions::from_mode(0o700)).unwrap();
+    let foreign = place.cache().join("README");
+    fs::write(&foreign, "not ours").unwrap();
+    let old = std::time::SystemTime::UNIX_EPOCH;
+    fs::File::options().write(true).open(&foreign).unwrap().set_modified(old).unwrap();
+    for number in 0..80 {
+        cache::from_directory(&place.cache(), &numbered(6000 + number), || Ok(vec![0; 8])).unwrap();
+    }
+    assert_eq!(files(&place.cache()).len(), 65);
+    assert!(foreign.exists());
+    assert!(through(&place.cache(), &numbered(6079)).1);
+    assert!(!through(&place.cache(), &numbered(6000)).1);
+}

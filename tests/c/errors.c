@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors as data, versions that agree, options of other versions of the header, and fork(2). */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "test.h"
+
+/* The header that we were compiled with, pkg-config and the library that we run with are of one version. */
+static void versions(void)
+{
+    char header[32];
+    snprintf(header, sizeof header, "%d.%d.%d", BRIG_VERSION_MAJOR, BRIG_VERSION_MINOR, BRIG_VERSION_PATCH);
+    CHECK(strcmp(header, brig_version()) == 0);
+    CHECK(strcmp(header, setting("TEST_VERSION")) == 0);
+    CHECK(brig_version_number() ==
+          BRIG_VERSION_MAJOR * 1000000 + BRIG_VERSION_MINOR * 1000 + BRIG_VERSION_PATCH);
+}
+
+static void library(void)
+{
+    char *json = NULL;
+    EXPECT(BRIG_OK, brig_features(&json, &error));
+    CHECK(json && strstr(json, "\"ociVersionMax\"") && strstr(json, "\"namespaces\""));
+    brig_string_free(json);
+    json = NULL;
+    EXPECT(BRIG_OK, brig_spec_default(0, &json, &error));
+    CHECK(json && strstr(json, "\"ociVersion\"") && !strstr(json, "\"uidMappings\""));
+    brig_string_free(json);
+    json = NULL;
+    EXPECT(BRIG_OK, brig_spec_default(BRIG_SPEC_ROOTLESS, &json, &error));
+    CHECK(json && strstr(json, "\"uidMappings\""));
+    brig_string_free(json);
+    json = NULL;
+    EXPECT(BRIG_ERR_UNSUPPORTED, brig_spec_default(1ull << 63, &json, &error));
+    CHECK(json == NULL);
+
+    EXPECT(BRIG_ERR_INVALID, brig_log_to_fd(2, 0, BRIG_LOG_TEXT, &error));
+    EXPECT(BRIG_ERR_INVALID, brig_log_to_fd(2, BRIG_LOG_ERROR, 7, &error));
+    EXPECT(BRIG_OK, brig_log_to_fd(-1, BRIG_LOG_ERROR, BRIG_LOG_TEXT, &error));
+}
+
+/* A refusal names the field, and leaves the output alone. */
+static void config(brig_runtime *runtime)
+{
+    static const struct {
+        const char *spec, *pointer;
+    } wrong[] = {
+        { "{\"ociVersion\": \"1.0.2\", \"root\": {\"path\": \"rootfs\"}, \"process\": {\"cwd\": \"not/absolute\", "
+          "\"user\": {\"uid\": 0, \"gid\": 0}, \"args\": [\"/bin/true\"]}, \"linux\": {}}",
+          "/process/cwd" },
+        { "{\"ociVersion\": 1}", "/ociVersion" },
+        { "{\"ociVersion\": ", "" },
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        brig_container *container = (brig_container *)&wrong;
+        brig_error *error = NULL;
+        brig_create_options options = BRIG_INIT(brig_create_options);
+        options.bundle = bundle("true");
+        options.spec = wrong[i].spec;
+        CHECK(brig_container_create(runtime, unique_id(), &options, &container, &error) == BRIG_ERR_CONFIG);
+        CHECK(container == (brig_container *)&wrong);
+        CHECK(brig_error_status(error) == BRIG_ERR_CONFIG);
+        const char *pointer = brig_error_pointer(error);
+        CHECK(pointer && strcmp(pointer, wrong[i].pointer) == 0);
+        CHECK(strlen(brig_error_message(error)) > 0 && !strchr(brig_error_message(error), '\n'));
+        brig_error_free(error);
+    }
+}
+
+static void refusals(brig_runtime *runtime)
+{
+    static const char *const bad_ids[] = { "", ".", "..", "a/b", "a b", "ä" };
+    brig_container *container = NULL;
+    brig_create_options options = BRIG_INIT(brig_create_options);
+    options.bundle = bundle("true");
+    for (size_t i = 0; i < sizeof bad_ids / sizeof bad_ids[0]; i++)
+        EXPECT(BRIG_ERR_INVALID, brig_container_create(runtime, bad_ids[i], &options, &container, &error));
+    EXPECT(BRIG_ERR_NOT_FOUND, brig_container_open(runtime, "no-such", &container, &error));
+
+    options.bundle = "/nonexistent/bundle";
+    brig_error *error = NULL;
+    CHECK(brig_container_create(runtime, unique_id(), &options, &container, &error) != BRIG_OK);
+    CHECK(brig_error_errno(error) == ENOENT && strstr(brig_error_message(error), "/nonexistent/bundle"));
+    brig_error_free(error);
+
+    /* Without a place for the error, the status is the same. */
+    CHECK(brig_container_create(runtime, unique_id(), &options, &container, NULL) != BRIG_OK);
+
+    /* The start, and nobody else, says that there is no such program; the container can be cleared away. */
+    container = create(runtime, unique_id(), "no-program");
+    if (container) {
+        EXPECT(BRIG_ERR_PROGRAM, brig_container_start(container, &error));
+        EXPECT(BRIG_OK, brig_container_delete(container, BRIG_DELETE_FORCE, &error));
+        brig_container_unref(container);
+    }
+}
+
+/* As a program would pass them that was compiled with a later or an earlier header. */
+static void other_headers(brig_runtime *runtime)
+{
+    struct {
+        brig_create_options known;
+        uint64_t later;
+    } longer = { .known = { .size = sizeof longer, .bundle = bundle("true") } };
+    char *plan = NULL;
+
+    EXPECT(BRIG_OK, brig_container_plan(runtime, "later", &longer.known, &plan, &error));
+    brig_string_free(plan);
+    plan = NULL;
+    longer.later = 1;
+    EXPECT(BRIG_ERR_UNSUPPORTED, brig_container_plan(runtime, "later", &longer.known, &plan, &error));
+
+    brig_create_options options = BRIG_INIT(brig_create_options);
+    options.bundle = bundle("true");
+    options.size = offsetof(brig_create_options, spec);
+    options.flags = ~0ull; /* beyond its size, so not there */
+    EXPECT(BRIG_OK, brig_container_plan(runtime, "earlier", &options, &plan, &error));
+    brig_string_free(plan);
+    plan = NULL;
+
+    options.size = sizeof options;
+    EXPECT(BRIG_ERR_UNSUPPORTED, brig_container_plan(runtime, "flags", &options, &plan, &error));
+    options.flags = 0;
+    options.size = 0;
+    EXPECT(BRIG_ERR_INVALID, brig_container_plan(runtime, "size", &options, &plan, &error));
+    options.size = sizeof options;
+    options.cancel_fd = -1;
+    EXPECT(BRIG_ERR_INVALID, brig_container_plan(runtime, "negative", &options, &plan, &error));
+    options.cancel_fd = 0;
+    options.fd_count = 1;
+    EXPECT(BRIG_ERR_INVALID, brig_container_plan(runtime, "count", &options, &plan, &error));
+    CHECK(plan == NULL);
+}
+
+/* Cancelled before it begins: nothing is left. */
+static void canceled(brig_runtime *runtime)
+{
+    int now = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    const char *id = unique_id();
+    brig_container *container = NULL;
+    brig_create_options options = BRIG_INIT(brig_create_options);
+    options.bundle = bundle("true");
+    options.cancel_fd = now;
+    EXPECT(BRIG_ERR_CANCELED, brig_container_create(runtime, id, &options, &container, &error));
+    EXPECT(BRIG_ERR_NOT_FOUND, brig_container_open(runtime, id, &container, &error));
+    close(now);
+}
+
+/* What was made before a fork(2) is the parent's; what the child makes is its own. */
+static void forked(brig_runtime *runtime)
+{
+    brig_container *container = create(runtime, unique_id(), "true");
+    brig_process *init = NULL;
+    EXPECT(BRIG_OK, brig_container_init(container, &init, &error));
+
+    pid_t child = fork();
+    if (child == 0) {
+        char *json = NULL;
+        brig_exit end = BRIG_INIT(brig_exit);
+        passed = failed = 0;
+        EXPECT(BRIG_ERR_FORKED, brig_runtime_list(runtime, &json, &error));
+        EXPECT(BRIG_ERR_FORKED, brig_container_start(container, &error));
+        EXPECT(BRIG_ERR_FORKED, brig_container_delete(container, BRIG_DELETE_FORCE, &error));
+        EXPECT(BRIG_ERR_FORKED, brig_process_wait(init, 0, &end, &error));
+        CHECK(json == NULL);
+        brig_process_unref(init);
+        brig_container_unref(container);
+        brig_runtime_unref(runtime);
+        brig_runtime_unref(open_runtime());
+        _exit(failed != 0);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    brig_process_unref(init);
+    CHECK(run_to_end(container) == 0);
+}
+
+int main(void)
+{
+    versions();
+    library();
+    brig_runtime *runtime = open_runtime();
+    config(runtime);
+    refusals(runtime);
+    other_headers(runtime);
+    canceled(runtime);
+    forked(runtime);
+    brig_runtime_unref(runtime);
+    return finish();
+}

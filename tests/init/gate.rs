@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Finding the program, waiting at the gate, executing.
+
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::thread::sleep;
+use std::time::Duration;
+
+use brig_wire::{Act, Step, kind};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
+
+use crate::harness::{Plan, Session, Temp, failure, receive, send, strings};
+
+/// A start gate as the library makes it.
+pub struct Gate {
+    pub listener: OwnedFd,
+    address: UnixAddr,
+    _directory: Temp,
+}
+
+impl Gate {
+    pub fn new() -> Self {
+        let directory = Temp::new();
+        let address = UnixAddr::new(&directory.path("gate")).expect("a short path");
+        let listener = packets();
+        bind(listener.as_raw_fd(), &address).expect("an address");
+        listen(&listener, Backlog::new(8).expect("a number")).expect("a listener");
+        Self { listener, address, _directory: directory }
+    }
+
+    pub fn connect(&self) -> OwnedFd {
+        let connection = packets();
+        connect(connection.as_raw_fd(), &self.address).expect("a gate");
+        connection
+    }
+}
+
+fn packets() -> OwnedFd {
+    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(20, 0)).expect("a timeout");
+    socket
+}
+
+/// Waits at the gate, then does the rest of the plan.
+fn at_gate(gate: &Gate, rest: impl FnOnce(Plan) -> Plan) -> Session {
+    let mut plan = Plan::new();
+    let listener = plan.fd(&gate.listener);
+    let session = rest(plan.step(Step::Gate { listener })).start(0);
+    assert!(session.receive().is_none(), "the control socket closes");
+    session
+}
+
+#[test]
+fn start_executes_the_program() {
+    let gate = Gate::new();
+    let mut session = at_gate(&gate, |plan| plan.shell("exit 5"));
+    let connection = gate.connect();
+    send(&connection, kind::START, None).expect("the gate");
+    assert!(receive(&connection).is_none(), "success is the end of the connection");
+    assert_eq!(session.exit_code(), 5);
+}
+
+#[test]
+fn who_does_not_say_start_is_sent_away() {
+    let gate = Gate::new();
+    let mut session = at_gate(&gate, |plan| plan.shell("exit 6"));
+    drop(gate.connect());
+    let garbage = gate.connect();
+    nix::sys::socket::send(garbage.as_raw_fd(), b"x", nix::sys::socket::MsgFlags::empty()).expect("the gate");
+    assert!(receive(&garbage).is_none());
+    let wrong = gate.connect();
+    send(&wrong, kind::REPLY, None).expect("the gate");
+    assert!(receive(&wrong).is_none());
+    sleep(Duration::from_millis(20));
+    let connection = gate.connect();
+    send(&connection, kind::START, None).expect("the gate");
+    assert!(receive(&connection).is_none());
+    assert_eq!(session.exit_code(), 6);
+}
+
+#[test]
+fn a_failure_after_the_gate_goes_to_the_starter() {
+    let gate = Gate::new();
+    let cases: [(&str, Act, i32, i32); 3] = [
+        ("/no/such/program", Act::NotFound, libc::ENOENT, 127),
+        ("/etc/passwd", Act::NotExecutable, libc::EACCES, 126),
+        ("/etc", Act::NotExecutable, libc::EACCES, 126),
+    ];
+    for (program, act, errno, code) in cases {
+        let mut session = at_gate(&gate, |plan| plan.exec(program, &["x"]));
+        let connection = gate.connect();
+        send(&connection, kind::START, None).expect("the gate");
+        let (message, ..) = receive(&connection).expect("a message");
+        assert_eq!((message.kind, message.step, message.errno), (kind::FAILED, 1, errno));
+        assert_eq!(Act::from_code(message.act), Some(act));
+        assert_eq!(session.exit_code(), code);
+    }
+    let mut session = at_gate(&gate, |mut plan| {
+        plan.fail_at = 1;
+        plan.shell("exit 0")
+    });
+    let connection = gate.connect();
+    send(&connection, kind::START, None).expect("the gate");
+    let (message, ..) = receive(&connection).expect("a message");
+    assert_eq!(Act::from_code(message.act), Some(Act::Fault));
+    assert_eq!(session.exit_code(), 1);
+}
+
+#[test]
+fn the_program_is_the_first_that_can_be_executed() {
+    let temp = Temp::new();
+    let path = |name: &str| temp.path(name).to_str().expect("text").to_owned();
+    let write = |name: &str, text: &str, mode| {
+        fs::write(temp.path(name), text).expect("a file");
+        fs::set_permissions(temp.path(name), fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    write("plain", "", 0o644);
+    write("no-interpreter", "#!/no/such/interpreter\n", 0o755);
+    write("third", "#!/bin/busybox sh\nexit 33\n", 0o755);
+    fs::create_dir(temp.path("directory")).expect("a directory");
+    let run = |names: &[&str]| {
+        let paths: Vec<String> = names.iter().map(|name| path(name)).collect();
+        let candidates = strings(&paths.iter().map(String::as_str).collect::<Vec<_>>());
+        Plan::new().step(Step::FindProgram { candidates }).step(Step::Exec {
+            candidates,
+            args: strings(&["x"]),
+            env: strings(&[]),
+        })
+    };
+    assert_eq!(run(&["none", "plain", "directory", "third"]).run(0), 33);
+    assert_eq!(failure(&run(&["none", "plain/x"])), (Act::NotFound, libc::ENOENT));
+    assert_eq!(failure(&run(&["none", "directory"])), (Act::NotExecutable, libc::EACCES));
+    assert_eq!(failure(&run(&["plain", "none"])), (Act::NotExecutable, libc::EACCES));
+    assert_eq!(failure(&run(&[])), (Act::NotFound, libc::ENOENT));
+    assert_eq!(failure(&run(&["no-interpreter"])), (Act::NotFound, libc::ENOENT));
+}
+
+#[test]
+fn arguments_and_environment_arrive() {
+    let temp = Temp::new();
+    let long = "v".repeat(100_000);
+    let many: Vec<String> = (0..3000).map(|index| format!("A{index}={index}")).collect();
+    let mut env: Vec<&str> = many.iter().map(String::as_str).collect();
+    let long = format!("LONG={long}");
+    env.push(&long);
+    let out = temp.path("out");
+    let script = format!("echo \"$#\" \"$2\" \"${{#LONG}}\" $(env | grep -c ^A) > {}", out.display());
+    let step = Step::Exec {
+        candidates: strings(&["/bin/busybox"]),
+        args: strings(&["sh", "-c", &script, "zero", "one", "two words", ""]),
+        env: strings(&env),
+    };
+    assert_eq!(Plan::new().step(step).run(0), 0);
+    assert_eq!(fs::read_to_string(out).expect("output"), "3 two words 100000 3000\n");
+}
