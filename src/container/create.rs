@@ -91,6 +91,9 @@ impl Prepared {
         let host = Host::detect()?;
         let cgroups_path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
         let cgroup = Cgroup::plan(&host, cgroups_path, id)?;
+        if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
+            cgroup.check(resources)?;
+        }
         let cache = runtime.seccomp_cache();
         let inputs = plan::Inputs {
             bundle: &bundle,

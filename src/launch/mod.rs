@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_MAPS, kind};
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxResources, Spec};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::plan::{self, Plan};
@@ -87,11 +87,10 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
 
     // Only now that init has left the host's memory: a limit that is too tight kills init, not the host.
     fault::at("resources")?;
-    if let Some(resources) = request.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
-        undo.record.cgroup.apply(resources)?;
-    }
+    let resources = request.spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
+    undo.record.cgroup.apply_limits(&resources)?;
 
-    let console = converse(&talk, &mut undo, request)?;
+    let console = converse(&talk, &mut undo, request, &resources)?;
     fault::at("commit")?;
     let (pid, pidfd) = undo.child().map(|child| (child.pid, child.pidfd.try_clone()))?;
     let pidfd = pidfd.context(|| "cannot duplicate a pidfd")?;
@@ -109,10 +108,23 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
 }
 
 /// Answers init until everything is done; gives the terminal that it sent.
-fn converse(talk: &Talk, undo: &mut Undo<'_>, request: &Request<'_>) -> Result<Option<OwnedFd>> {
+fn converse(
+    talk: &Talk,
+    undo: &mut Undo<'_>,
+    request: &Request<'_>,
+    resources: &LinuxResources,
+) -> Result<Option<OwnedFd>> {
     let mut console = None;
+    let mut restricted = false;
     loop {
         let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.child()?.pidfd)) };
+        let is_set_up = received.message.kind == kind::REACHED && received.message.value as u32 != POINT_MAPS;
+        // While init works, it makes device nodes and mounts disks; and hooks may allow devices by themselves.
+        if is_set_up && !restricted {
+            fault::at("devices")?;
+            undo.record.cgroup.apply_devices(resources)?;
+            restricted = true;
+        }
         match (received.message.kind, received.message.value as u32) {
             (kind::FORKED, pid) => undo.replace_child(pid as i32, received.file)?,
             (kind::CONSOLE, _) => console = received.file,
