@@ -75,7 +75,9 @@ pub fn steps(steps: &mut Steps, context: &Context<'_>, process: &Process) -> Res
     let filter_first = filter.is_some() && !no_new_privileges;
 
     identity(steps, process, &capabilities);
-    if !filter_first {
+    if filter_first {
+        capabilities.and_for_filter().step(steps);
+    } else {
         capabilities.steps(steps);
     }
     if no_new_privileges {
@@ -149,10 +151,20 @@ impl Sets {
         })
     }
 
+    /// These and what it takes to load a filter; of it, a change from root to another user left nothing effective.
+    fn and_for_filter(&self) -> Self {
+        let admin = caps::Capability::CAP_SYS_ADMIN.bitmask();
+        Self { effective: self.effective | admin, permitted: self.permitted | admin, ..*self }
+    }
+
     fn steps(&self, steps: &mut Steps) {
-        let &Self { effective, permitted, inheritable, ambient, .. } = self;
+        self.step(steps);
+        steps.origin("/process/capabilities/ambient").push(Step::Ambient { raise: self.ambient });
+    }
+
+    fn step(&self, steps: &mut Steps) {
+        let &Self { effective, permitted, inheritable, .. } = self;
         steps.origin("/process/capabilities").push(Step::Capabilities { effective, permitted, inheritable });
-        steps.origin("/process/capabilities/ambient").push(Step::Ambient { raise: ambient });
     }
 }
 

@@ -169,7 +169,7 @@ fn life() {
     let leaf = fixture.cgroup.paths().next().unwrap().1.to_owned();
     fixture.cgroup.create().unwrap();
     assert!(leaf.is_dir() && fixture.cgroup.directory().unwrap().is_some());
-    assert_eq!(fixture.cgroup.joins(), 0);
+    assert_eq!(fixture.cgroup.joined().count(), 0);
     fs::create_dir_all(leaf.join("a/b/c")).unwrap();
     fixture.cgroup.remove().unwrap();
     assert!(!leaf.parent().unwrap().exists());
