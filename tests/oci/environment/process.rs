@@ -16,7 +16,7 @@ fn field<'t>(status: &'t str, name: &str) -> &'t str {
 }
 
 #[test]
-fn arguments_and_environment_are_exactly_those_of_the_spec() {
+fn arguments_and_environment_are_exactly_those_of_the_spec_and_home() {
     let lab = lab();
     lab.write(&["sh", "-c", "env; for a; do echo \"<$a>\"; done", "name", "", "a b", "ü\n", "--help"], |spec| {
         spec["process"]["env"] = json!(["PATH=/bin", "EMPTY=", "A=b=c", "SPACE= x y "]);
@@ -28,8 +28,24 @@ fn arguments_and_environment_are_exactly_those_of_the_spec() {
         out.lines().filter(|line| !["PWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own))).collect();
     let (mut variables, arguments): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.contains('='));
     variables.sort_unstable();
-    assert_eq!(variables, ["A=b=c", "EMPTY=", "PATH=/bin", "SPACE= x y "]);
+    assert_eq!(variables, ["A=b=c", "EMPTY=", "HOME=/root", "PATH=/bin", "SPACE= x y "]);
     assert_eq!(arguments, ["<>", "<a b>", "<ü", ">", "<--help>"]);
+}
+
+#[test]
+fn home_is_that_of_the_user_unless_it_is_given() {
+    let lab = lab();
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken::\nann:x:1000:1000:,,,:/home/ann:/bin/sh\nlast:x:7:7::/last:";
+    let table = [(0, None, "/root"), (1000, None, "/home/ann"), (7, None, "/last"), (5, None, "/"), (7, Some("/x"), "/x")];
+    for (uid, given, home) in table {
+        lab.write(&["sh", "-c", "echo $HOME"], |spec| {
+            spec["process"]["user"]["uid"] = json!(uid);
+            let env = spec["process"]["env"].as_array_mut().unwrap();
+            env.extend(given.map(|home| json!(format!("HOME={home}"))));
+        });
+        fs::write(lab.rootfs().join("etc/passwd"), passwd).unwrap();
+        assert_eq!(lab.run().success(), home, "uid {uid}");
+    }
 }
 
 #[test]
