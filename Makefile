@@ -89,28 +89,30 @@ deps-bench: ## The same for the benchmark
 target/shared/release/libbrig.a: FORCE | deps
 	@$(CARGO) rustc --quiet --package brig --lib --release --crate-type staticlib --target-dir target/shared
 
-# The command is static: it starts without a dynamic linker, and runs in any root filesystem.
+# The command is static: it starts without a dynamic linker, and runs in any root filesystem. At a fixed address
+# there is nothing to relocate, which takes a third off its start (0.7 to 0.5 ms; an empty C program takes 0.4).
 target/static/release/brig: FORCE | deps
 	@LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH="$$(dirname "$$($(CC) -print-file-name=libseccomp.a)")" \
 	    $(CARGO) rustc --quiet --package brig-cli --bin brig --release --target-dir target/static -- \
-	    -C target-feature=+crt-static
+	    -C target-feature=+crt-static -C relocation-model=static
 
 build/brig: target/static/release/brig
 	@mkdir -p $(@D)
 	@cp $< $@
 
 # Linked by cc, as rustc's own linker step has a version script of its own for a cdylib.
-build/$(LIBRARY): target/shared/release/libbrig.a abi/brig.map
+build/$(LIBRARY): target/shared/release/libbrig.a abi/brig.map Makefile
 	@mkdir -p $(@D)
 	@$(CC) -shared -o $@ -Wl,-soname,$(SONAME) -Wl,--version-script=abi/brig.map -Wl,--no-undefined-version \
 	    -Wl,--no-undefined -Wl,--gc-sections -Wl,--strip-debug -Wl,-O1 -Wl,-z,relro,-z,now -Wl,--as-needed \
 	    $(EXPORTS:%=-Wl,-u,%) $< -lseccomp $(SYSTEM_LIBS) $(LDFLAGS)
 
-# One object in which only the ABI is global: no clash with another Rust library in the same program.
-build/libbrig.a: target/shared/release/libbrig.a abi/brig.map
+# One object in which only the ABI is global: no clash with another Rust library in the same program. What
+# std has of bitcode goes, since LTO plugins of another LLVM would take the object for their own.
+build/libbrig.a: target/shared/release/libbrig.a abi/brig.map Makefile
 	@mkdir -p $(@D)
 	@$(LD) -r --gc-sections $(EXPORTS:%=-u %) -o build/brig.o $<
-	@$(OBJCOPY) --strip-debug --wildcard --keep-global-symbol='brig_*' build/brig.o
+	@$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd --wildcard --keep-global-symbol='brig_*' build/brig.o
 	@rm -f $@ && $(AR) rcsD $@ build/brig.o && rm build/brig.o
 
 build/$(SONAME): build/$(LIBRARY)

@@ -18,11 +18,11 @@
 
 #include <brig.h>
 
-static void check(brig_status status, const char *what, brig_error *error)
+static void check(brig_status status, const char *what, brig_error **error)
 {
     if (status == BRIG_OK)
         return;
-    fprintf(stderr, "inprocess: %s: %s\n", what, brig_error_message(error));
+    fprintf(stderr, "inprocess: %s: %s\n", what, brig_error_message(*error));
     exit(1);
 }
 
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 
     brig_error *error = NULL;
     brig_runtime *runtime;
-    check(brig_runtime_open(argv[1], &runtime, &error), "open", error);
+    check(brig_runtime_open(argv[1], &runtime, &error), "open", &error);
     brig_create_options options = BRIG_INIT(brig_create_options);
     options.bundle = argv[2];
     options.stdio = nowhere;
@@ -72,12 +72,12 @@ int main(int argc, char **argv)
         brig_exit end = BRIG_INIT(brig_exit);
 
         long long start = now();
-        check(brig_container_create(runtime, id, &options, &container, &error), "create", error);
+        check(brig_container_create(runtime, id, &options, &container, &error), "create", &error);
         long long created = now();
-        check(brig_container_init(container, &init, &error), "init", error);
-        check(brig_container_start(container, &error), "start", error);
-        check(brig_process_wait(init, -1, &end, &error), "wait", error);
-        check(brig_container_delete(container, 0, &error), "delete", error);
+        check(brig_container_init(container, &init, &error), "init", &error);
+        check(brig_container_start(container, &error), "start", &error);
+        check(brig_process_wait(init, -1, &end, &error), "wait", &error);
+        check(brig_container_delete(container, 0, &error), "delete", &error);
         brig_process_unref(init);
         brig_container_unref(container);
 

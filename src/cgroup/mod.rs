@@ -68,7 +68,14 @@ impl Cgroup {
         Ok(Self { places: host.hierarchies().iter().map(place).collect() })
     }
 
+    /// Whether [`create`](Self::create) made exactly the container's own directories, which is what
+    /// [`remove`](Self::remove) takes for granted if it is not told otherwise.
+    pub(crate) fn is_as_planned(&self) -> bool {
+        self.places.iter().all(|place| place.made == Some(1))
+    }
+
     /// The controllers and the full path in each hierarchy; the unified one comes last.
+    #[cfg(test)]
     pub(crate) fn paths(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.places.iter().map(|place| (place.controllers.as_str(), place.path.as_path()))
     }
@@ -94,9 +101,9 @@ impl Cgroup {
         result
     }
 
-    /// How many files [`join_files`](Self::join_files) will open.
-    pub(crate) fn joins(&self) -> usize {
-        self.places.iter().filter(|place| place.version == Version::V1).count()
+    /// The version 1 cgroups, of which [`join_files`](Self::join_files) will open the files in this order.
+    pub(crate) fn joined(&self) -> impl Iterator<Item = &Path> {
+        self.places.iter().filter(|place| place.version == Version::V1).map(|place| place.path.as_path())
     }
 
     /// The `tasks` file of each version 1 cgroup, to which init writes "0" itself: a thread that moves itself so does

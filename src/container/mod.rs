@@ -55,14 +55,15 @@ impl Container {
     pub fn start(&self) -> Result<()> {
         let lock = self.lock()?;
         let record = self.record()?;
-        match status::of(&record, &self.directory()) {
-            Status::Created => {}
-            status => {
+        let result = match launch::start(&self.directory(), &record)? {
+            launch::Started::Running => self.poststart(&record),
+            launch::Started::Failed(error) => Err(error),
+            launch::Started::NobodyWaits => {
+                let status = status::of(&record, &self.directory());
                 let text = format!("cannot start a container that is {status}: it is not created");
                 return Err(Error::new(Kind::State, text));
             }
-        }
-        let result = launch::start(&self.directory(), &record).and_then(|()| self.poststart(&record));
+        };
         match result {
             // runtime-spec, runtime.md, lifecycle: a failed hook stops the container and deletes it.
             Err(error) if error.kind == Kind::Hook => {
@@ -76,6 +77,9 @@ impl Container {
     }
 
     fn poststart(&self, record: &Record) -> Result<()> {
+        if record.poststart.is_empty() {
+            return Ok(());
+        }
         let state = record.state("running", record.init.as_ref().map(|init| init.pid));
         for (pointer, hook) in crate::plan::hooks::numbered("/hooks/poststart", &record.poststart) {
             launch::hooks::run(hook, &pointer, &state, launch::hooks::directory(&record.bundle))?;
@@ -141,9 +145,7 @@ impl Container {
         if let Some(record) = record {
             self.end(record)?;
             record.cgroup.remove()?;
-            let state = record.state("stopped", None);
-            let directory = launch::hooks::directory(&record.bundle);
-            launch::hooks::run_all_and_warn(&record.poststop, "/hooks/poststop", &state, directory);
+            launch::hooks::poststop(record);
         }
         launch::clear(&self.directory());
         let what = || format!("cannot remove {}", self.directory().display());

@@ -8,7 +8,7 @@ use std::path::Path;
 use brig_wire::kind;
 use oci_spec::runtime::Hook;
 
-use super::Talk;
+use super::{Record, Talk};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{self, Slot};
 use crate::sys::{memfd, pidfd};
@@ -28,10 +28,10 @@ pub fn run(hook: &Hook, pointer: &str, state: &str, directory: &Path) -> Result<
     result
 }
 
-/// Runs hooks whose failure is only worth a warning (runtime-spec, runtime.md, lifecycle: poststop).
-pub fn run_all_and_warn(hooks: &[Hook], pointer: &str, state: &str, directory: &Path) {
-    for (pointer, hook) in plan::hooks::numbered(pointer, hooks) {
-        if let Err(error) = run(hook, &pointer, state, directory) {
+/// Runs the poststop hooks, whose failure is only worth a warning (runtime-spec, runtime.md, lifecycle).
+pub fn poststop(record: &Record) {
+    for (pointer, hook) in plan::hooks::numbered("/hooks/poststop", &record.poststop) {
+        if let Err(error) = run(hook, &pointer, &record.state("stopped", None), directory(&record.bundle)) {
             log::warn!("{error}");
         }
     }

@@ -17,7 +17,7 @@ use std::path::Path;
 use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_MAPS, kind};
 use oci_spec::runtime::{LinuxResources, Spec};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::plan::{self, Plan};
 use crate::sys::socket::Received;
 use crate::sys::{memfd, pidfd};
@@ -59,11 +59,13 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let mut undo = Undo::new(request.directory, record);
 
     fault::at("record")?;
-    undo.record.write(request.directory)?;
+    undo.record.begin(request.directory)?;
     fault::at("cgroup")?;
     undo.record.cgroup.create()?;
-    // Again, now with the directories that were made.
-    undo.record.write(request.directory)?;
+    if !undo.record.cgroup.is_as_planned() {
+        // Again, now with the directories that were made.
+        undo.record.begin(request.directory)?;
+    }
     fault::at("gate")?;
     files.gate = Some(files::above(gate::open(request.directory)?, files.above)?);
     for file in undo.record.cgroup.join_files()? {
@@ -86,7 +88,7 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     undo.child = Some(child);
 
     // Only now that init has left the host's memory: a limit that is too tight kills init, not the host.
-    fault::at("resources")?;
+    fault::at("limits")?;
     let resources = request.spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
     undo.record.cgroup.apply_limits(&resources)?;
 
@@ -97,10 +99,10 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let (start_time, _) = pidfd::stat(pid).context(|| "cannot read init's start time")?;
     let init = Init { pid, start_time };
     undo.record.init = Some(init.clone());
-    undo.record.write(request.directory)?;
+    undo.record.commit(request.directory)?;
     fault::at("reply")?;
-    let state = undo.record.state("created", Some(pid));
-    let state = start_hooks(request.spec).then(|| memfd::data("brig-state", state.as_bytes())).transpose()?;
+    let state = || memfd::data("brig-state", undo.record.state("created", Some(pid)).as_bytes());
+    let state = start_hooks(request.spec).then(state).transpose()?;
     talk.reply(state.as_ref().map(AsFd::as_fd))?;
     fault::at("done")?;
     undo.forget();
@@ -159,13 +161,23 @@ fn start_hooks(spec: &Spec) -> bool {
     hooks.is_some_and(|hooks| !hooks.is_empty())
 }
 
+/// What became of a start.
+pub enum Started {
+    /// The program runs.
+    Running,
+    /// The container's init could not run it, and ends.
+    Failed(Error),
+    /// There is no init that waits.
+    NobodyWaits,
+}
+
 /// Lets a created container run its program.
-pub fn start(directory: &Path, record: &Record) -> Result<()> {
-    match gate::start(directory)? {
-        gate::Answer::Running => Ok(()),
-        gate::Answer::Closed => Err(Error::new(Kind::State, "cannot start a container that is not created")),
+pub fn start(directory: &Path, record: &Record) -> Result<Started> {
+    Ok(match gate::start(directory)? {
+        gate::Answer::Running => Started::Running,
+        gate::Answer::Closed => Started::NobodyWaits,
         gate::Answer::Failed(Received { message, text, .. }) => {
-            Err(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
+            Started::Failed(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
         }
-    }
+    })
 }

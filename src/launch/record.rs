@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What is on disk of a container: `<root>/<id>/state.json`, replaced by rename.
+//! What is on disk of a container, in `<root>/<id>/`.
 //!
-//! It is written twice by create: before the first change to the host, with all that may have to be undone, and at
-//! the end, with the init process. A record without a process is one of a create that goes on or that died.
+//! create writes it twice: before the first change to the host `creating.json`, with all that may have to be undone,
+//! and at the end `state.json`, with the init process. Two names, since a filesystem may flush a file that
+//! takes another's place to its disk, and that would be a large part of a start.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,8 @@ use crate::plan::Place;
 
 /// Raised when the format changes in a way that older versions cannot read.
 const VERSION: u32 = 1;
-const NAME: &str = "state.json";
+const CREATING: &str = "creating.json";
+const CREATED: &str = "state.json";
 
 /// The init process, by what makes a pid unmistakable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,10 +69,10 @@ pub struct Record {
 impl Record {
     /// Reads the record in a container's directory; `None` if there is none (yet).
     pub fn read(directory: &Path) -> Result<Option<Self>> {
-        let path = directory.join(NAME);
+        let path = directory.join(CREATED);
         let what = || format!("cannot read {}", path.display());
         let text = match fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::read_unfinished(directory)),
             result => result.context(what)?,
         };
         let record: Self =
@@ -80,6 +82,11 @@ impl Record {
             return Err(Error::new(Kind::Unsupported, text));
         }
         Ok(Some(record))
+    }
+
+    /// Half a file is of a creator that died, or is at work, before it changed anything.
+    fn read_unfinished(directory: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(directory.join(CREATING)).ok()?).ok()
     }
 
     /// Stands for a container whose creator has not written a record yet, or died before it did.
@@ -107,15 +114,26 @@ impl Record {
         VERSION
     }
 
-    /// Writes the record; readers see the old one or the new one, never half of it.
-    pub fn write(&self, directory: &Path) -> Result<()> {
+    /// Writes what is about to be done.
+    pub fn begin(&self, directory: &Path) -> Result<()> {
+        self.write(&directory.join(CREATING))
+    }
+
+    /// Writes what was done. Readers see this or what was there before, never half of it.
+    pub fn commit(&self, directory: &Path) -> Result<()> {
+        let (path, new) = (directory.join(CREATED), directory.join("state.json.new"));
+        self.write(&new)?;
+        fs::rename(&new, &path).context(|| format!("cannot write {}", path.display()))?;
+        let _ = fs::remove_file(directory.join(CREATING));
+        Ok(())
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec(self).map_err(|error| Error::new(Kind::Bug, error.to_string()))?;
-        let (path, new) = (directory.join(NAME), directory.join("state.json.new"));
         let what = || format!("cannot write {}", path.display());
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new).context(what)?;
-        file.write_all(&text).context(what)?;
-        fs::rename(&new, &path).context(what)
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path).context(what)?;
+        file.write_all(&text).context(what)
     }
 
     /// The state as the spec defines it, with the fields that runc adds (rootfs, created, owner).

@@ -62,9 +62,7 @@ impl Drop for Undo<'_> {
             }
         }
         if self.hooked {
-            let state = self.record.state("stopped", None);
-            let directory = hooks::directory(&self.record.bundle);
-            hooks::run_all_and_warn(&self.record.poststop, "/hooks/poststop", &state, directory);
+            hooks::poststop(&self.record);
         }
         clear(self.directory);
     }

@@ -16,7 +16,7 @@ use crate::spec::mount_options::attr::RDONLY;
 
 /// Each version 1 hierarchy's `tasks`; version 2 is entered by the clone itself.
 pub fn join(steps: &mut Steps, cgroup: &Cgroup) {
-    for index in 0..cgroup.joins() {
+    for index in 0..cgroup.joined().count() {
         steps.origin("/linux/cgroupsPath").push_slot(Slot::Cgroup(index), Step::JoinCgroup { fd: 0 });
     }
 }

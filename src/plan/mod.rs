@@ -25,6 +25,7 @@ pub use namespaces::Namespaces;
 
 use crate::cgroup;
 use crate::error::{Error, Result};
+use crate::spec;
 use crate::spec::mount_options::attr::RDONLY;
 
 /// What a plan depends on besides the spec.
@@ -57,6 +58,8 @@ pub struct Plan {
     pub namespaces: Namespaces,
     /// The mount sources that the host clones before the launch, by [`Slot::Source`].
     pub sources: Vec<Source>,
+    /// The version 1 cgroups that init enters, by [`Slot::Cgroup`].
+    pub cgroups: Vec<PathBuf>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
 }
@@ -124,7 +127,8 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     change_root(&mut steps, &context);
     process::steps(&mut steps, &context, process)?;
 
-    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, rootfs })
+    let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
+    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, rootfs })
 }
 
 /// Before anything else: once init is not dumpable, its /proc files belong to the host's root.
@@ -222,10 +226,9 @@ fn sysctl(steps: &mut Steps, spec: &Spec) -> Result<()> {
         steps.origin("/linux/sysctl").push(Step::OpenProc {});
     }
     for (name, value) in values {
-        let pointer = format!("/linux/sysctl/{}", name.replace('~', "~0").replace('/', "~1"));
-        // With a slash in it the name is a path already, and a dot belongs to it, as in an interface's name.
-        let path = if name.contains('/') { name.clone() } else { name.replace('.', "/") };
-        let (path, value) = (builder::text(format!("sys/{path}"), &pointer)?, builder::text(value, &pointer)?);
+        let pointer = spec::pointer::join("/linux/sysctl", name);
+        let path = builder::text(format!("sys/{}", spec::sysctl_path(name)), &pointer)?;
+        let value = builder::text(value, &pointer)?;
         steps.origin(pointer).push(Step::Sysctl { path: &path, value: &value });
     }
     Ok(())

@@ -53,6 +53,10 @@ pub fn steps(steps: &mut Steps, context: &Context<'_>, process: &Process) -> Res
             hard: limit.hard(),
         });
     }
+    let env = process.env().as_deref().unwrap_or_default();
+    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
+        steps.origin("/process/user/uid").push(Step::Home { uid: process.user().uid() });
+    }
     steps.origin("/process/cwd").push(Step::Cwd { path: &path(process.cwd(), "/process/cwd")? });
     if let Some(mask) = process.user().umask() {
         steps.origin("/process/user/umask").push(Step::Umask { mask });
@@ -81,7 +85,6 @@ pub fn steps(steps: &mut Steps, context: &Context<'_>, process: &Process) -> Res
     }
 
     let args = process.args().as_deref().unwrap_or_default();
-    let env = process.env().as_deref().unwrap_or_default();
     let candidates = candidates(args, env)?;
     steps.origin("/process/args/0");
     with_strings(&candidates, |candidates| steps.push(Step::FindProgram { candidates }));

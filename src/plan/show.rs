@@ -30,7 +30,10 @@ impl Plan {
                 Some(join) => join.path.display().to_string(),
                 None => "namespace".into(),
             },
-            Slot::Cgroup(index) => format!("cgroup {index}"),
+            Slot::Cgroup(index) => match self.cgroups.get(index) {
+                Some(path) => path.display().to_string(),
+                None => "cgroup".into(),
+            },
             Slot::Source(index) => match self.sources.get(index).and_then(|source| source.path.as_ref()) {
                 Some(path) => format!("host {}", path.display()),
                 None => "root filesystem".into(),

@@ -46,7 +46,8 @@ static void config(brig_runtime *runtime)
         const char *spec, *pointer;
     } wrong[] = {
         { "{\"ociVersion\": \"1.0.2\", \"root\": {\"path\": \"rootfs\"}, \"process\": {\"cwd\": \"not/absolute\", "
-          "\"user\": {\"uid\": 0, \"gid\": 0}, \"args\": [\"/bin/true\"]}, \"linux\": {}}",
+          "\"user\": {\"uid\": 0, \"gid\": 0}, \"args\": [\"/bin/true\"]}, \"linux\": {\"namespaces\": "
+          "[{\"type\": \"mount\"}]}}",
           "/process/cwd" },
         { "{\"ociVersion\": 1}", "/ociVersion" },
         { "{\"ociVersion\": ", "" },
@@ -62,6 +63,8 @@ static void config(brig_runtime *runtime)
         CHECK(brig_error_status(error) == BRIG_ERR_CONFIG);
         const char *pointer = brig_error_pointer(error);
         CHECK(pointer && strcmp(pointer, wrong[i].pointer) == 0);
+        if (failed)
+            fprintf(stderr, "said %s: %s\n", pointer ? pointer : "nothing", brig_error_message(error));
         CHECK(strlen(brig_error_message(error)) > 0 && !strchr(brig_error_message(error), '\n'));
         brig_error_free(error);
     }
@@ -86,8 +89,11 @@ static void refusals(brig_runtime *runtime)
     /* Without a place for the error, the status is the same. */
     CHECK(brig_container_create(runtime, unique_id(), &options, &container, NULL) != BRIG_OK);
 
-    /* The start, and nobody else, says that there is no such program; the container can be cleared away. */
-    container = create(runtime, unique_id(), "no-program");
+    /* A program that is missing is seen before anything is done. One that cannot be executed is seen by the
+       start, and what is left can be cleared away. */
+    options.bundle = bundle("no-program");
+    EXPECT(BRIG_ERR_PROGRAM, brig_container_create(runtime, unique_id(), &options, &container, &error));
+    container = create(runtime, unique_id(), "bad-program");
     if (container) {
         EXPECT(BRIG_ERR_PROGRAM, brig_container_start(container, &error));
         EXPECT(BRIG_OK, brig_container_delete(container, BRIG_DELETE_FORCE, &error));

@@ -9,7 +9,6 @@ static void exit_codes(brig_runtime *runtime)
 {
     CHECK(run_to_end(create(runtime, unique_id(), "true")) == 0);
     CHECK(run_to_end(create(runtime, unique_id(), "exit-7")) == 7);
-    CHECK(run_to_end(create(runtime, unique_id(), "kill-self")) == 128 + SIGKILL);
 }
 
 static void one_life(brig_runtime *runtime)

@@ -21,10 +21,12 @@ make_bundle() {
 }
 make_bundle true /bin/true
 make_bundle exit-7 /bin/sh -c 'exit 7'
-make_bundle kill-self /bin/sh -c 'kill -KILL $$'
 make_bundle sleep /bin/sleep 1000
 make_bundle write-1-3 /bin/sh -c 'echo one; echo three >&3'
 make_bundle no-program /no/such/program
+make_bundle bad-program /bin/bad
+printf '#!/no/such/interpreter\n' > "$TEST_BUNDLES/bad-program/rootfs/bin/bad"
+chmod 755 "$TEST_BUNDLES/bad-program/rootfs/bin/bad"
 
 passed=0 failed=0
 result() {
@@ -34,7 +36,7 @@ result() {
     else
         failed=$((failed + 1))
         echo "FAILED  $2"
-        sed 's/^/        /' "$work/log"
+        head -n 12 "$work/log" | sed 's/^/        /'
     fi
 }
 

@@ -26,13 +26,12 @@ static int passed, failed;
     } while (0)
 
 /* For what nothing after it makes sense without. */
-#define REQUIRE(condition)                                                        \
-    do {                                                                          \
-        CHECK(condition);                                                         \
-        if (failed) {                                                             \
-            fprintf(stderr, "%s:%d: giving up\n", __FILE__, __LINE__);            \
-            exit(1);                                                              \
-        }                                                                         \
+#define REQUIRE(condition)                                                                   \
+    do {                                                                                     \
+        if (!(condition)) {                                                                  \
+            fprintf(stderr, "%s:%d: giving up: %s\n", __FILE__, __LINE__, #condition);       \
+            exit(1);                                                                         \
+        }                                                                                    \
     } while (0)
 
 /* Says what a call said, if it is not what was expected; frees the error. */
