@@ -5,9 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 #[path = "../common/mod.rs"]
+mod bad_input;
 mod common;
 mod edit;
 mod environment;
+mod hooks;
+mod lifecycle;
 
 use common::Lab;
 
