@@ -5,8 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 #[path = "../common/mod.rs"]
-mod bad_input;
 mod common;
+
+mod bad_input;
 mod edit;
 mod environment;
 mod hooks;
