@@ -47,7 +47,7 @@ pub fn check(document: &Value) -> Result<()> {
     for (place, only, what) in TABLE {
         each(document, place, &mut |at, value| {
             if !value.is_null() && only.is_none_or(|only| value == only) {
-                refuse(at, what);
+                refuse(at.to_string(), what);
             }
         });
     }
@@ -55,7 +55,7 @@ pub fn check(document: &Value) -> Result<()> {
         if let Some(name) = value.as_str()
             && mount_option(name) == Some(&Effect::NotYet)
         {
-            refuse(at, &format!("mounts with the option {name}"));
+            refuse(at.to_string(), &format!("mounts with the option {name}"));
         }
     });
     refusal.map_or(Ok(()), Err)
