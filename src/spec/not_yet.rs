@@ -41,8 +41,9 @@ pub fn refuses(place: &str) -> bool {
 pub fn check(document: &Value) -> Result<()> {
     let mut refusal = None;
     let mut refuse = |at: String, what: &str| {
-        refusal
-            .get_or_insert_with(|| Error::config(at, format!("{what} are not supported yet")).kind(Kind::Unsupported));
+        refusal.get_or_insert_with(|| {
+            Error::config(at, format!("brig does not support {what} yet")).kind(Kind::Unsupported)
+        });
     };
     for (place, only, what) in TABLE {
         each(document, place, &mut |at, value| {

@@ -48,7 +48,7 @@ enum Step<'a> {
     Index(usize),
 }
 
-impl fmt::Display for Place<'_> {
+impl Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.from {
             None => Ok(()),
