@@ -4,6 +4,7 @@
 mod accepted;
 mod fuzz;
 mod refused;
+mod refused_linux;
 
 use serde_json::{Value, json};
 
