@@ -20,7 +20,6 @@ mod plan;
 mod spec;
 #[allow(unsafe_code)]
 mod sys;
-
 mod time;
 
 pub use ffi::*;

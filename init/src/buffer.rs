@@ -36,6 +36,13 @@ impl<const N: usize> Buffer<N> {
         self.length = self.length.min(length);
     }
 
+    /// Forgets the first `count` bytes.
+    pub fn forget(&mut self, count: usize) {
+        let count = count.min(self.length);
+        self.bytes.copy_within(count..self.length, 0);
+        self.length -= count;
+    }
+
     /// Appends `bytes`, all or none.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let room = self.bytes.get_mut(self.length..N - 1).unwrap_or_default();

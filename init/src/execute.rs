@@ -6,6 +6,7 @@ use linux_raw_sys::general::{CLONE_NEWNS, O_DIRECTORY, O_PATH};
 use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS};
 
 use crate::control::{Outcome, Text, receive, send};
+use crate::home::{self, Home};
 use crate::hook::Hook;
 use crate::mount::Covers;
 use crate::sys::{self, Errno, Fd, exit};
@@ -17,7 +18,7 @@ pub struct Init {
     pub channel: Option<Fd>,
     /// The index of the current step.
     pub step: u32,
-    /// What is known of a failure beyond its errno.
+    /// What the current step has to say beyond an errno.
     pub text: Text,
     mount: Option<Fd>,
     root: Option<Fd>,
@@ -25,6 +26,7 @@ pub struct Init {
     tty: Option<Fd>,
     state: Option<Fd>,
     program: usize,
+    home: Option<Home>,
     covers: Covers,
 }
 
@@ -41,6 +43,7 @@ impl Init {
             tty: None,
             state: None,
             program: 0,
+            home: None,
             covers: Covers::default(),
         }
     }
@@ -131,7 +134,13 @@ impl Init {
                 self.channel = None;
                 keep(&mut self.channel, gate::wait(Fd::adopt(listener)))
             }
-            Step::Exec { candidates, args, env } => gate::execute(self.program, candidates, args, env),
+            Step::Home { uid } => {
+                self.home = Some(home::find(uid)?);
+                Ok(())
+            }
+            Step::Exec { candidates, args, env } => {
+                gate::execute(self.program, candidates, args, env, self.home.as_mut().map(|home| home.string(0)))
+            }
         }
     }
 

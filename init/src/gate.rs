@@ -46,9 +46,15 @@ pub fn wait(listener: Fd) -> Outcome<Fd> {
 }
 
 /// Executes the program; returns only if that failed.
-pub fn execute(program: usize, candidates: Strings, arguments: Strings, environment: Strings) -> Outcome {
+pub fn execute(
+    program: usize,
+    candidates: Strings,
+    arguments: Strings,
+    environment: Strings,
+    home: Option<&CStr>,
+) -> Outcome {
     let path = candidates.iter().nth(program).ok_or(Errno::EINVAL)?;
-    let lists = Lists::new(arguments, environment)?;
+    let lists = Lists::new(arguments, environment, home)?;
     Err(match lists.execve(path) {
         Errno::ENOENT => Failure::new(Act::NotFound, Errno::ENOENT),
         errno => Failure::new(Act::NotExecutable, errno),
@@ -62,16 +68,19 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// Points at the strings, which end in NUL in the plan itself.
-    pub fn new(arguments: Strings, environment: Strings) -> sys::Result<Self> {
+    /// Points at the strings, which end in NUL in the plan itself; `more` is one more of the environment.
+    pub fn new(arguments: Strings, environment: Strings, more: Option<&CStr>) -> sys::Result<Self> {
         let start = arguments.len() + 1;
-        let mut words = Words::new(start + environment.len() + 1)?;
+        let mut words = Words::new(start + environment.len() + 2)?;
         for (first, strings) in [(0, arguments), (start, environment)] {
-            // The last word of each list stays null.
+            // The last words of each list stay null.
             let slots = words.iter_mut().skip(first).take(strings.len());
             for (slot, string) in slots.zip(strings.iter()) {
                 *slot = string.as_ptr() as usize;
             }
+        }
+        if let (Some(string), Some(slot)) = (more, words.get_mut(start + environment.len())) {
+            *slot = string.as_ptr() as usize;
         }
         Ok(Self { words, environment: start })
     }

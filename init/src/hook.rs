@@ -58,7 +58,7 @@ impl Hook<'_> {
     }
 
     fn start(&self, state: Option<&Fd>) -> Result<Running> {
-        let lists = Lists::new(self.arguments, self.environment)?;
+        let lists = Lists::new(self.arguments, self.environment, None)?;
         let (output, stdout) = sys::pipe()?;
         let (report, failed) = sys::pipe()?;
         let mut pidfd = -1;
@@ -91,6 +91,8 @@ impl Hook<'_> {
 
 fn arrange(state: Option<&Fd>, mut stdout: Fd, failed: &mut Fd) -> Result<()> {
     sys::setpgid(0, 0)?;
+    // init's own is 0, for the modes of what it makes.
+    sys::umask(0o022)?;
     lift(failed, STDIO)?;
     lift(&mut stdout, STDIO)?;
     match state {

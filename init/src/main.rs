@@ -15,6 +15,7 @@ mod control;
 mod execute;
 mod file;
 mod gate;
+mod home;
 mod hook;
 mod memory;
 mod mount;
@@ -64,15 +65,17 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: the kernel's layout of the initial stack (execve(2)): argc, argv[0] … argv[argc] = NULL.
     let argument = |index: usize| unsafe {
         let string = (index < stack.read()).then(|| stack.add(1 + index).read() as *const c_char)?;
-        number(CStr::from_ptr(string))
+        number(CStr::from_ptr(string).to_bytes())
     };
     let (Some(plan), Some(channel)) = (argument(1), argument(2)) else { exit(BROKEN) };
     reset();
     run(Fd::adopt(plan), Init::new(Fd::adopt(channel)))
 }
 
-fn number(text: &CStr) -> Option<u32> {
-    text.to_bytes().iter().try_fold(0u32, |number, byte| {
+/// A decimal number.
+fn number(text: &[u8]) -> Option<u32> {
+    (!text.is_empty()).then_some(())?;
+    text.iter().try_fold(0u32, |number, byte| {
         let digit = byte.wrapping_sub(b'0');
         (digit < 10).then_some(())?;
         number.checked_mul(10)?.checked_add(digit.into())
@@ -93,6 +96,7 @@ fn run(plan: Fd, mut init: Init) -> ! {
     let Some((header, plan)) = open(plan) else { give_up(&init, Failure::new(Act::Malformed, Errno::EINVAL)) };
     for (index, step) in brig_wire::steps(plan) {
         init.step = index;
+        init.text.truncate(0);
         let done = match index == header.fail_at {
             true => Err(Failure::new(Act::Fault, Errno::EIO)),
             false => init.execute(step),

@@ -252,7 +252,7 @@ fn write_list(place: &Place, policy: &Policy, former: Former) -> Result<()> {
     let now: Option<BTreeSet<Exception>> = match former {
         // "a *:* rwm" says that all is allowed, with exceptions or without: they are not listed then.
         Former::Ours if !policy.allow => {
-            let list = dir::read_whole(&file("devices.list"))
+            let list = dir::read_whole(file("devices.list"))
                 .context(|| format!("cannot read {}", file("devices.list").display()))?;
             String::from_utf8_lossy(&list).lines().map(Exception::parse).collect()
         }

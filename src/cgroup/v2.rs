@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Place;
 use super::dir::{self, Dir};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result, describe};
 
 /// The controllers that limits can be asked of.
 const USED: &[&str] = &["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdma", "misc"];
@@ -17,7 +17,7 @@ const USED: &[&str] = &["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdm
 pub(super) fn prepare(place: &Place, enable_all: bool) -> Result<()> {
     let parent = place.path.parent().unwrap_or(&place.path);
     // Below a threaded cgroup a new one is "domain invalid", and nobody can join it. The root has no type.
-    let kind = dir::read_whole(&parent.join("cgroup.type")).unwrap_or_default();
+    let kind = dir::read_whole(parent.join("cgroup.type")).unwrap_or_default();
     let kind = String::from_utf8_lossy(&kind);
     if !matches!(kind.trim(), "domain" | "") {
         let (path, parent) = (place.path.display(), parent.display());
@@ -45,11 +45,16 @@ pub(super) fn enable(place: &Place, wanted: &[&str]) {
         let enabled = dir.read("cgroup.subtree_control").unwrap_or_default();
         let missing: Vec<String> =
             wanted.iter().filter(|name| !contains(&enabled, ' ', name)).map(|name| format!("+{name}")).collect();
+        // Where processes live, memory and others would be refused, but cpu, cpuset and pids would not: they would turn
+        // the cgroup into a threaded one, in whose children nobody can live (cgroup-v2.rst, "Threads").
+        if missing.is_empty() || has_processes(&dir) {
+            continue;
+        }
         // All at once, or else one by one: a single one that is refused takes the others with it.
-        if !missing.is_empty() && dir.write("cgroup.subtree_control", &missing.join(" ")).is_err() {
+        if dir.write("cgroup.subtree_control", &missing.join(" ")).is_err() {
             for one in missing {
                 if let Err(errno) = dir.write("cgroup.subtree_control", &one) {
-                    log::debug!("{}: cannot enable {one}: {errno}", parent.display());
+                    log::debug!("{}: cannot enable {one}: {}", parent.display(), describe(&errno.into()));
                 }
             }
         }
@@ -63,21 +68,25 @@ pub(super) fn why_missing(place: &Place, controller: &str) -> String {
     }
     for parent in parents(place) {
         let Ok(dir) = Dir::open(parent) else { continue };
-        let (Ok(enabled), Ok(procs)) = (dir.read("cgroup.subtree_control"), dir.read("cgroup.procs")) else { continue };
-        if contains(&enabled, ' ', controller) {
+        if contains(&dir.read("cgroup.subtree_control").unwrap_or_default(), ' ', controller) {
             continue;
         }
-        let shown = parent.display();
+        let (what, parent) = (format!("the {controller} controller cannot be enabled below"), parent.display());
+        if has_processes(&dir) {
+            let rule = "version 2 has processes and controllers for others only in different cgroups";
+            return format!("{what} {parent}, since processes live in that cgroup itself ({rule})");
+        }
         return match dir.write("cgroup.subtree_control", &format!("+{controller}")) {
-            Err(rustix::io::Errno::BUSY) if !procs.is_empty() => format!(
-                "the {controller} controller cannot be enabled below {shown}, since processes live in that cgroup \
-                 itself (version 2 wants them in leaves)"
-            ),
-            Err(errno) => format!("the {controller} controller cannot be enabled below {shown}: {errno}"),
-            Ok(()) => format!("the {controller} controller was not enabled below {shown}"),
+            Err(errno) => format!("{what} {parent}: {}", describe(&errno.into())),
+            Ok(()) => format!("the {controller} controller was not enabled below {parent}"),
         };
     }
     format!("the {controller} controller of this kernel has no such file")
+}
+
+/// Whether processes live in a cgroup itself. Those in the root do not count, by the rules; it is the one without a type.
+fn has_processes(dir: &Dir) -> bool {
+    dir.read("cgroup.type").is_ok() && dir.read("cgroup.procs").is_ok_and(|procs| !procs.is_empty())
 }
 
 /// The cgroups above ours, from the mount's root down.

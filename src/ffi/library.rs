@@ -2,6 +2,9 @@
 //! What belongs to the library as a whole: versions, features, the default spec, logging, strings.
 
 use std::ffi::{CString, c_char, c_int};
+use std::os::fd::BorrowedFd;
+
+use ::log::LevelFilter;
 
 use super::{boundary, brig_error, brig_status, give_string, invalid, known_flags, output};
 use crate::{log, spec};
@@ -105,12 +108,20 @@ pub unsafe extern "C" fn brig_log_to_fd(
     error: *mut *mut brig_error,
 ) -> brig_status {
     boundary(error, || {
-        if !(BRIG_LOG_ERROR..=BRIG_LOG_DEBUG).contains(&level) {
-            return Err(invalid("level", "is none of BRIG_LOG_ERROR to BRIG_LOG_DEBUG"));
-        }
-        if format > BRIG_LOG_JSON {
-            return Err(invalid("format", "is neither BRIG_LOG_TEXT nor BRIG_LOG_JSON"));
-        }
-        log::to_fd((fd >= 0).then_some(fd), level, format == BRIG_LOG_JSON)
+        let level = match level {
+            BRIG_LOG_ERROR => LevelFilter::Error,
+            BRIG_LOG_WARNING => LevelFilter::Warn,
+            BRIG_LOG_INFO => LevelFilter::Info,
+            BRIG_LOG_DEBUG => LevelFilter::Debug,
+            _ => return Err(invalid("level", "is none of BRIG_LOG_ERROR to BRIG_LOG_DEBUG")),
+        };
+        let format = match format {
+            BRIG_LOG_TEXT => log::Format::Text,
+            BRIG_LOG_JSON => log::Format::Json,
+            _ => return Err(invalid("format", "is neither BRIG_LOG_TEXT nor BRIG_LOG_JSON")),
+        };
+        // SAFETY: the caller keeps the file open for the call; a number that is not open is answered with EBADF.
+        let file = (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) });
+        log::to_fd(file, level, format)
     })
 }

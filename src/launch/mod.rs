@@ -43,12 +43,6 @@ pub struct Request<'a> {
     pub cancel: Option<BorrowedFd<'a>>,
 }
 
-impl Request<'_> {
-    fn resources(&self) -> Option<&LinuxResources> {
-        self.spec.linux().as_ref()?.resources().as_ref()
-    }
-}
-
 /// What was created.
 pub struct Created {
     /// The init process, which waits at the gate.
@@ -95,11 +89,10 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
 
     // Only now that init has left the host's memory: a limit that is too tight kills init, not the host.
     fault::at("limits")?;
-    if let Some(resources) = request.resources() {
-        undo.record.cgroup.apply_limits(resources)?;
-    }
+    let resources = request.spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
+    undo.record.cgroup.apply_limits(&resources)?;
 
-    let console = converse(&talk, &mut undo, request)?;
+    let console = converse(&talk, &mut undo, request, &resources)?;
     fault::at("commit")?;
     let (pid, pidfd) = undo.child().map(|child| (child.pid, child.pidfd.try_clone()))?;
     let pidfd = pidfd.context(|| "cannot duplicate a pidfd")?;
@@ -117,18 +110,24 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
 }
 
 /// Answers init until everything is done; gives the terminal that it sent.
-fn converse(talk: &Talk, undo: &mut Undo<'_>, request: &Request<'_>) -> Result<Option<OwnedFd>> {
+fn converse(
+    talk: &Talk,
+    undo: &mut Undo<'_>,
+    request: &Request<'_>,
+    resources: &LinuxResources,
+) -> Result<Option<OwnedFd>> {
     let mut console = None;
     let mut restricted = false;
     loop {
         let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.child()?.pidfd)) };
-        let said = (received.message.kind, received.message.value as u32);
-        if matches!(said, (kind::REACHED, POINT_HOOKS | POINT_COMMIT)) && !restricted {
-            // All nodes are made and all disks mounted, and hooks may allow more devices.
-            restrict_devices(undo, request)?;
+        let is_set_up = received.message.kind == kind::REACHED && received.message.value as u32 != POINT_MAPS;
+        // While init works, it makes device nodes and mounts disks; and hooks may allow devices by themselves.
+        if is_set_up && !restricted {
+            fault::at("devices")?;
+            undo.record.cgroup.apply_devices(resources)?;
             restricted = true;
         }
-        match said {
+        match (received.message.kind, received.message.value as u32) {
             (kind::FORKED, pid) => undo.replace_child(pid as i32, received.file)?,
             (kind::CONSOLE, _) => console = received.file,
             (kind::REACHED, POINT_MAPS) => {
@@ -147,11 +146,6 @@ fn converse(talk: &Talk, undo: &mut Undo<'_>, request: &Request<'_>) -> Result<O
             _ => return Err(talk.error(&request.plan.steps, &received)),
         }
     }
-}
-
-fn restrict_devices(undo: &Undo<'_>, request: &Request<'_>) -> Result<()> {
-    fault::at("devices")?;
-    request.resources().map_or(Ok(()), |resources| undo.record.cgroup.apply_devices(resources))
 }
 
 fn runtime_hooks(spec: &Spec, bundle: &Path, state: &str) -> Result<()> {

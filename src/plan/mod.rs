@@ -167,14 +167,25 @@ fn propagation(spec: &Spec) -> Option<(u32, bool)> {
     Some((flag as u32, recursive))
 }
 
+/// Whether mounts of the new mount namespace are still shared with the host: those other than "/", unless all changed.
+fn stays_shared(spec: &Spec) -> bool {
+    propagation(spec).is_some_and(|(flag, recursive)| !recursive || flag == libc::MS_SHARED as u32)
+}
+
 /// Makes the root filesystem a mount of its own on top of "/", to which all that follows is relative.
 fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>> {
-    let (flag, recursive) = propagation(context.spec).unwrap_or((libc::MS_SLAVE as u32, true));
+    let (private, slave) = (libc::MS_PRIVATE as u32, libc::MS_SLAVE as u32);
+    let before = match propagation(context.spec) {
+        None => (slave, true),
+        // It could not be cloned. The change of the root comes first.
+        Some((flag, recursive)) if flag == libc::MS_UNBINDABLE as u32 => (private, recursive),
+        Some(before) => before,
+    };
     steps.origin("/linux/rootfsPropagation");
-    steps.push(Step::RootPropagation { propagation: flag, recursive: recursive.into() });
-    if flag == libc::MS_SHARED as u32 {
+    steps.push(Step::RootPropagation { propagation: before.0, recursive: before.1.into() });
+    if before.0 == libc::MS_SHARED as u32 {
         // What is attached to a shared "/" would appear on the host.
-        steps.push(Step::RootPropagation { propagation: libc::MS_PRIVATE as u32, recursive: 0 });
+        steps.push(Step::RootPropagation { propagation: private, recursive: 0 });
     }
     let inputs = context.inputs;
     let pointer = "/root/path";
@@ -188,6 +199,11 @@ fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>>
     match &path {
         None => context.host_clones(steps, None, true, pointer),
         Some(path) => context.clone_tree(steps, path, true, pointer)?,
+    }
+    if stays_shared(context.spec) {
+        // So would what is attached to a clone of a shared mount.
+        let propagation = if before.0 == slave { slave } else { private };
+        steps.push(Step::MountAttr { set: 0, clear: 0, propagation, recursive: 1 });
     }
     steps.push(Step::SetRoot {});
     Ok(path)
@@ -240,11 +256,10 @@ fn restrict(steps: &mut Steps, spec: &Spec) -> Result<()> {
 }
 
 fn change_root(steps: &mut Steps, context: &Context<'_>) {
-    let propagation = propagation(context.spec);
-    let shared = propagation.is_some_and(|(flag, _)| flag == libc::MS_SHARED as u32);
     steps.origin("");
-    steps.push(if context.inputs.no_pivot { Step::Chroot {} } else { Step::Pivot { slave: shared.into() } });
-    if let Some((propagation, recursive)) = propagation {
+    let slave = stays_shared(context.spec).into();
+    steps.push(if context.inputs.no_pivot { Step::Chroot {} } else { Step::Pivot { slave } });
+    if let Some((propagation, recursive)) = propagation(context.spec) {
         steps.origin("/linux/rootfsPropagation");
         steps.push(Step::RootPropagation { propagation, recursive: recursive.into() });
     }

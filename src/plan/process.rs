@@ -53,6 +53,10 @@ pub fn steps(steps: &mut Steps, context: &Context<'_>, process: &Process) -> Res
             hard: limit.hard(),
         });
     }
+    let env = process.env().as_deref().unwrap_or_default();
+    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
+        steps.origin("/process/user/uid").push(Step::Home { uid: process.user().uid() });
+    }
     steps.origin("/process/cwd").push(Step::Cwd { path: &path(process.cwd(), "/process/cwd")? });
     if let Some(mask) = process.user().umask() {
         steps.origin("/process/user/umask").push(Step::Umask { mask });
@@ -71,7 +75,9 @@ pub fn steps(steps: &mut Steps, context: &Context<'_>, process: &Process) -> Res
     let filter_first = filter.is_some() && !no_new_privileges;
 
     identity(steps, process, &capabilities);
-    if !filter_first {
+    if filter_first {
+        capabilities.and_for_filter().step(steps);
+    } else {
         capabilities.steps(steps);
     }
     if no_new_privileges {
@@ -79,7 +85,6 @@ pub fn steps(steps: &mut Steps, context: &Context<'_>, process: &Process) -> Res
     }
 
     let args = process.args().as_deref().unwrap_or_default();
-    let env = process.env().as_deref().unwrap_or_default();
     let candidates = candidates(args, env)?;
     steps.origin("/process/args/0");
     with_strings(&candidates, |candidates| steps.push(Step::FindProgram { candidates }));
@@ -146,10 +151,20 @@ impl Sets {
         })
     }
 
+    /// These and what it takes to load a filter; of it, a change from root to another user left nothing effective.
+    fn and_for_filter(&self) -> Self {
+        let admin = caps::Capability::CAP_SYS_ADMIN.bitmask();
+        Self { effective: self.effective | admin, permitted: self.permitted | admin, ..*self }
+    }
+
     fn steps(&self, steps: &mut Steps) {
-        let &Self { effective, permitted, inheritable, ambient, .. } = self;
+        self.step(steps);
+        steps.origin("/process/capabilities/ambient").push(Step::Ambient { raise: self.ambient });
+    }
+
+    fn step(&self, steps: &mut Steps) {
+        let &Self { effective, permitted, inheritable, .. } = self;
         steps.origin("/process/capabilities").push(Step::Capabilities { effective, permitted, inheritable });
-        steps.origin("/process/capabilities/ambient").push(Step::Ambient { raise: ambient });
     }
 }
 

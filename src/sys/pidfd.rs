@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +25,12 @@ pub fn open(pid: i32) -> io::Result<OwnedFd> {
 
 /// Sends a signal; signal 0 only asks whether the process is there.
 pub fn signal(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
-    // SAFETY: rustix only wants to keep libc's own real-time signals from being mistaken for ours; the kernel
-    // checks the number.
-    let signal = unsafe { Signal::from_raw_unchecked(signal) };
-    Ok(pidfd_send_signal(pidfd, signal)?)
+    let (pidfd, no_info) = (pidfd.as_fd().as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: numbers only. rustix's type for signals has no 0, and neither libc's own real-time signals.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, no_info, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Waits until the process has ended, or the time is up (`None`: for ever).

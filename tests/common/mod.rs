@@ -4,11 +4,15 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -69,7 +73,55 @@ impl Lab {
 
     /// Runs the command to its end.
     pub fn brig(&self, args: &[&str]) -> Done {
-        Done(self.command(args).output().unwrap())
+        self.end(&mut self.command(args))
+    }
+
+    /// Runs a command to its end, and only to its: its output goes to files, since a container that stays would keep
+    /// a pipe open.
+    pub fn end(&self, command: &mut Command) -> Done {
+        let file = || tempfile::tempfile_in(&self.path).unwrap();
+        let (out, err) = (file(), file());
+        let status = command.stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap()).status().unwrap();
+        Done(Output { status, stdout: whole(out), stderr: whole(err) })
+    }
+
+    /// `brig create` of the bundle, which must be a success; the id.
+    #[track_caller]
+    pub fn create(&self, name: &str) -> String {
+        let id = self.id(name);
+        self.brig(&["create", &id]).success();
+        id
+    }
+
+    /// A container that runs; the id.
+    #[track_caller]
+    pub fn launch(&self, name: &str) -> String {
+        let id = self.create(name);
+        self.brig(&["start", &id]).success();
+        id
+    }
+
+    /// The pid of a container's init.
+    #[track_caller]
+    pub fn pid(&self, id: &str) -> i32 {
+        self.state(id)["pid"].as_i64().unwrap().try_into().unwrap()
+    }
+
+    /// Waits until the container has this status.
+    #[track_caller]
+    pub fn await_status(&self, id: &str, status: &str) {
+        until(&format!("{id} is {status}"), || self.state(id)["status"] == status);
+    }
+
+    /// The same command in a mount namespace of its own that `setup`, a shell script, has prepared: what is mounted there
+    /// nobody else sees.
+    pub fn behind(&self, setup: &str, command: &Command) -> Command {
+        let script = format!("set -eu; {setup}\nexec \"$@\"");
+        let mut outer = Command::new("unshare");
+        outer.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]);
+        outer.arg(command.get_program()).args(command.get_args());
+        outer.current_dir(self.bundle()).stdin(Stdio::null());
+        outer
     }
 
     /// `brig run` of the bundle.
@@ -87,17 +139,25 @@ impl Lab {
         serde_json::from_str(&self.brig(&["state", id]).success()).unwrap()
     }
 
-    /// What is left of containers of this laboratory: directories of cgroups and of state.
+    /// What is left of containers of this laboratory: directories of cgroups and of state, mounts, processes.
     pub fn leftovers(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        let prefix = self.path.file_name().unwrap().to_str().unwrap().to_owned();
+        let prefix = format!("{}-", self.path.file_name().unwrap().to_str().unwrap());
         find(Path::new("/sys/fs/cgroup"), &prefix, 4, &mut found);
         let state = fs::read_dir(self.path.join("state")).into_iter().flatten().flatten();
         found.extend(state.map(|entry| entry.path()).filter(|path| !path.ends_with("@seccomp")));
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        found.extend(mounts.lines().filter(|line| line.contains(&format!("/{prefix}"))).map(PathBuf::from));
+        found.extend(processes().filter(|process| {
+            // What init is before it executes a program is a memfd without this; after that it is in our cgroups.
+            fs::read_to_string(process.join("cgroup")).is_ok_and(|cgroups| cgroups.contains(&prefix))
+                && is_alive(process)
+        }));
         found
     }
 
     /// Fails if anything is left.
+    #[track_caller]
     pub fn assert_clean(&self) {
         assert_eq!(self.leftovers(), Vec::<PathBuf>::new(), "something was left behind");
     }
@@ -156,9 +216,10 @@ pub fn busybox(rootfs: &Path) {
     for directory in ["bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr", "var"] {
         fs::create_dir_all(rootfs.join(directory)).unwrap();
     }
-    fs::copy("/bin/busybox", rootfs.join("bin/busybox")).expect("busybox-static is installed");
-    let installed = Command::new(rootfs.join("bin/busybox")).arg("--install").arg(rootfs.join("bin")).status();
-    assert!(installed.unwrap().success());
+    // Not by fs::copy: what another thread forks meanwhile would hold the file open for writing, and execve(2) refuse it.
+    let install = r#"cp /bin/busybox "$1/busybox" && exec "$1/busybox" --install "$1""#;
+    let installed = Command::new("sh").args(["-c", install, "sh"]).arg(rootfs.join("bin")).status();
+    assert!(installed.unwrap().success(), "busybox-static is installed");
     fs::write(rootfs.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
 }
 
@@ -190,5 +251,61 @@ fn find(directory: &Path, prefix: &str, depth: u32, found: &mut Vec<PathBuf>) {
 }
 
 fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// The directories in /proc of all processes.
+fn processes() -> impl Iterator<Item = PathBuf> {
+    let numeric = |name: &OsStr| name.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    fs::read_dir("/proc").unwrap().flatten().filter(move |entry| numeric(&entry.file_name())).map(|entry| entry.path())
+}
+
+/// Whether the process at this directory of /proc has not ended: a zombie only waits for its parent.
+pub fn is_alive(process: &Path) -> bool {
+    let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+fn whole(mut file: File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Waits until something is true; fails after ten seconds.
+#[track_caller]
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Says why a test, or a part of it, does not run here.
+pub fn skip(why: &str) {
+    println!("skip: {why}");
+}
+
+/// A command that runs beside the test, and is killed at the end of it.
+pub struct Beside(pub std::process::Child);
+
+impl Beside {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Its pid.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -73,6 +73,8 @@ fn a_hook_that_fails_is_told() {
     assert_eq!((act, message.errno, message.value, &*text), (Act::HookExit, 0, 42, "out\nerr\n"));
     let (act, message, text) = failing(script("echo dying; kill -TERM $$", 0));
     assert_eq!((act, message.value, &*text), (Act::HookSignal, libc::SIGTERM.into(), "dying\n"));
+    let after = Plan::new().step(script("echo well", 0)).step(hook("/no/such/hook", &["x"], 0));
+    assert_eq!(after.fail(0).2, "", "what another step said");
     let (act, message, text) = failing(script("head -c 200000 /dev/zero | tr '\\0' x; exit 1", 0));
     assert_eq!((act, message.value), (Act::HookExit, 1));
     assert_eq!(text, "x".repeat(512));

@@ -3,6 +3,8 @@
 //! and looks at what it did. Needs root. Nothing outlives a test but its output: processes are killed
 //! and directories removed by guards, mounts end with their namespace.
 
+#![allow(clippy::expect_used, reason = "a test ends where an expectation does")]
+
 mod faults;
 mod files;
 mod gate;

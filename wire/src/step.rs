@@ -6,11 +6,12 @@
 //! | register | set by | used by |
 //! |---|---|---|
 //! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Attach`, `SetRoot` (the last two empty it) |
-//! | `root`   | `SetRoot` | every step with a path *inside the root*, up to `Pivot`/`Chroot` |
+//! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot` |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
 //! | `state`  | `HookState`, or the fd of a reply | `RunHook` |
 //! | `program`| `FindProgram` (an index) | `Exec` |
+//! | `home`   | `Home` (a string) | `Exec` |
 //!
 //! "Inside the root" means: resolved by openat2(2) with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS` below
 //! the `root` register, so that no symbolic link of a hostile image leads out of it, and used through
@@ -234,6 +235,9 @@ steps! { 'a;
     /// fchown(2) of descriptors 0 to 2 to `uid`, so that a program that is not root can open /dev/stdout again. Not of
     /// /dev/null, which everybody shares; where the file cannot be chowned (EPERM, EINVAL, EROFS) it is left.
     77 StdioOwner { uid: u32 }
-    /// execve(2) of the program.
+    /// Looks up the home directory of `uid` in the container's /etc/passwd, "/" if it is not there, and keeps `HOME=…` as
+    /// `home` for `Exec`.
+    78 Home { uid: u32 }
+    /// execve(2) of the program, with `home` behind `env`.
     76 Exec { candidates: Strings<'a>, args: Strings<'a>, env: Strings<'a> }
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The fields of `linux.resources` that are lists or maps: one write an entry.
 
-use std::borrow::Cow;
-
 use oci_spec::runtime::{LinuxBlockIo, LinuxResources, LinuxThrottleDevice};
 
 use super::super::{Place, Version};
 use super::values::{Convert, bytes_v1, bytes_v2, io_weight, io_weight_v2};
-use super::{POINTER, Write, Writes, unsupported};
+use super::{POINTER, Writes, unsupported};
 use crate::error::{Error, Result};
 
 type Throttle = (&'static str, &'static str, &'static str, fn(&LinuxBlockIo) -> &Option<Vec<LinuxThrottleDevice>>);
@@ -167,21 +165,6 @@ fn unified<'a>(writes: &mut Writes<'a>, resources: &'a LinuxResources) -> Result
         }
     }
     Ok(())
-}
-
-impl<'a> Writes<'a> {
-    fn push(
-        &mut self,
-        place: &'a Place,
-        controller: &'a str,
-        pointer: String,
-        file: impl Into<Cow<'a, str>>,
-        value: String,
-        instead: Option<(&'static str, String)>,
-    ) {
-        let (pointer, file) = (pointer.into(), file.into());
-        self.list.push(Write { place, controller, pointer, file, value, instead, optional: false });
-    }
 }
 
 fn device(major: i64, minor: i64, pointer: &str) -> Result<String> {

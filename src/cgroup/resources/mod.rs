@@ -71,19 +71,15 @@ impl Cgroup {
             // depends on what is set now: what the kernel finds invalid is tried again after the others.
             let mut again = Vec::new();
             let before = pending.len();
-            let mut first = None;
             for write in pending {
                 match write.perform() {
                     Ok(()) => {}
-                    Err(Errno::INVAL) => {
-                        first.get_or_insert(again.len());
-                        again.push(write);
-                    }
+                    Err(Errno::INVAL) => again.push(write),
                     Err(errno) => return Err(write.failed(errno)),
                 }
             }
-            if let (Some(failed), true) = (first.and_then(|index| again.get(index)), again.len() == before) {
-                return Err(failed.failed(Errno::INVAL));
+            if let (Some(invalid), true) = (again.first(), again.len() == before) {
+                return Err(invalid.failed(Errno::INVAL));
             }
             pending = again;
         }
@@ -189,6 +185,20 @@ impl<'a> Writes<'a> {
         self.cgroup.with_controller(controller).ok_or_else(|| {
             unsupported(pointer, format!("this host has no {} cgroup controller", self.name_here(controller)))
         })
+    }
+
+    /// Appends a write.
+    fn push(
+        &mut self,
+        place: &'a Place,
+        controller: &'a str,
+        pointer: String,
+        file: impl Into<Cow<'a, str>>,
+        value: String,
+        instead: Option<(&'static str, String)>,
+    ) {
+        let (pointer, file) = (pointer.into(), file.into());
+        self.list.push(Write { place, controller, pointer, file, value, instead, optional: false });
     }
 
     /// What a reader who knows this kind of host calls a controller.

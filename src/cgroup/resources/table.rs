@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The fields of `linux.resources` with a single value: which file holds each, and how it is written there.
 //!
-//! Not here, since there is nothing to write: `memory.kernel` and `memory.kernelTCP` (deprecated; Linux 5.16 lost
-//! the knobs), `memory.useHierarchy` (always so since 5.11).
+//! Not here, since there is nothing to write: `memory.kernel` (its limit cannot be set since Linux 5.16) and
+//! `memory.useHierarchy` (always so since 5.11).
 
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
 
@@ -48,6 +48,8 @@ pub(super) const ROWS: &[Row] = &[
           v1: With("memory.memsw.limit_in_bytes", memory_and_swap_v1), v2: With("memory.swap.max", swap_v2) },
     Row { field: "/memory/reservation", controller: "memory", get: |r| given(memory(r)?.reservation()), neutral: Some(-1),
           v1: File("memory.soft_limit_in_bytes", bytes_v1), v2: File("memory.low", bytes_v2) },
+    Row { field: "/memory/kernelTCP", controller: "memory", get: |r| given(memory(r)?.kernel_tcp()), neutral: Some(-1),
+          v1: File("memory.kmem.tcp.limit_in_bytes", bytes_v1), v2: Missing },
     Row { field: "/memory/swappiness", controller: "memory", get: |r| int(memory(r)?.swappiness()), neutral: None,
           v1: File("memory.swappiness", swappiness), v2: Missing },
     Row { field: "/memory/disableOOMKiller", controller: "memory",
@@ -84,9 +86,10 @@ pub(super) const ROWS: &[Row] = &[
           v1: File("net_cls.classid", plain), v2: Missing },
 ];
 
+type Text = (&'static str, &'static str, fn(&LinuxCpu) -> &Option<String>);
+
 /// The two whose value is a text.
-const CPUSET: [(&str, &str, fn(&LinuxCpu) -> &Option<String>); 2] =
-    [("/cpu/cpus", "cpuset.cpus", LinuxCpu::cpus), ("/cpu/mems", "cpuset.mems", LinuxCpu::mems)];
+const CPUSET: [Text; 2] = [("/cpu/cpus", "cpuset.cpus", LinuxCpu::cpus), ("/cpu/mems", "cpuset.mems", LinuxCpu::mems)];
 
 /// Compiles all rows.
 pub(super) fn compile<'a>(writes: &mut Writes<'a>, resources: &'a LinuxResources) -> Result<()> {
@@ -102,17 +105,7 @@ pub(super) fn compile<'a>(writes: &mut Writes<'a>, resources: &'a LinuxResources
             if !text.bytes().all(|b| b.is_ascii_digit() || b",-".contains(&b)) {
                 return Err(Error::config(pointer, format!("{text:?} is not a list such as \"0-3,7\"")));
             }
-            let (pointer, value) = (pointer.into(), text.to_owned());
-            let write = Write {
-                place,
-                controller: "cpuset",
-                pointer,
-                file: file.into(),
-                value,
-                instead: None,
-                optional: false,
-            };
-            writes.list.push(write);
+            writes.push(place, "cpuset", pointer, file, text.to_owned(), None);
         }
     }
     check_before_update(writes, resources)

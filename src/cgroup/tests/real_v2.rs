@@ -54,6 +54,99 @@ fn real_unified_alone() {
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
+/// A host with the unified hierarchy alone, with its controllers: the virtual machine of the test lab.
+fn controllers(name: &str) -> Option<Fixture> {
+    let host = Host::detect().unwrap();
+    if host.layout() != Layout::V2 || !host.hierarchies()[0].controllers.iter().any(|name| name == "memory") {
+        eprintln!("SKIPPED {name}: needs the unified hierarchy alone, with controllers");
+        return None;
+    }
+    Fixture::created(name)
+}
+
+#[test]
+fn real_unified_limits_read_back() {
+    let Some(mut fixture) = controllers("v2limits") else { return };
+    let disk = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let disk =
+        disk.lines().find(|line| line.split(' ').nth(4) == Some("/")).unwrap().split(' ').nth(2).unwrap().to_owned();
+    let (major, minor) = disk.split_once(':').unwrap();
+    let json = format!(
+        r#"{{"memory": {{"limit": 67108864, "swap": 134217728, "reservation": 33554432}},
+            "cpu": {{"shares": 512, "quota": 50000, "period": 200000, "burst": 1000, "cpus": "0", "mems": "0"}},
+            "pids": {{"limit": 17}}, "hugepageLimits": [{{"pageSize": "2MB", "limit": 4194304}}],
+            "blockIO": {{"weight": 505, "throttleReadBpsDevice": [{{"major": {major}, "minor": {minor}, "rate": 5000000}}],
+                         "throttleWriteIOPSDevice": [{{"major": {major}, "minor": {minor}, "rate": 77}}]}},
+            "unified": {{"memory.high": "50331648", "pids.max": "18"}}}}"#
+    );
+    fixture.cgroup.apply(&resources(&json)).unwrap();
+    let throttled = format!("{disk} rbps=5000000 wbps=max riops=max wiops=77");
+    for (file, value) in [
+        ("memory.max", "67108864"),
+        ("memory.swap.max", "67108864"),
+        ("memory.low", "33554432"),
+        ("memory.high", "50331648"),
+        ("cpu.weight", "59"),
+        ("cpu.max", "50000 200000"),
+        ("cpu.max.burst", "1000"),
+        ("cpuset.cpus", "0"),
+        ("cpuset.mems", "0"),
+        ("pids.max", "18"),
+        ("hugetlb.2MB.max", "4194304"),
+        ("hugetlb.2MB.rsvd.max", "4194304"),
+        ("io.max", throttled.as_str()),
+    ] {
+        assert_eq!(fixture.read("memory", file), value, "{file}");
+    }
+    // A part is changed, the other part stays.
+    fixture.cgroup.update(&resources(r#"{"cpu": {"period": 100000}, "memory": {"limit": -1}}"#)).unwrap();
+    assert_eq!(fixture.read("memory", "cpu.max"), "50000 100000");
+    assert_eq!(
+        (fixture.read("memory", "memory.max"), fixture.read("memory", "memory.swap.max")),
+        ("max".into(), "max".into())
+    );
+    fixture.cgroup.update(&resources(r#"{"cpu": {"quota": -1, "burst": 0}}"#)).unwrap();
+    assert_eq!(fixture.read("memory", "cpu.max"), "max 100000");
+    // Idle and back, with a weight.
+    fixture.cgroup.update(&resources(r#"{"cpu": {"idle": 1, "shares": 2048}}"#)).unwrap();
+    assert_eq!(fixture.read("memory", "cpu.idle"), "1");
+    fixture.cgroup.update(&resources(r#"{"cpu": {"idle": 0, "shares": 2048}}"#)).unwrap();
+    assert_eq!((fixture.read("memory", "cpu.idle"), fixture.read("memory", "cpu.weight")), ("0".into(), "174".into()));
+    assert!(fixture.run("true").success());
+}
+
+#[test]
+fn real_unified_check_before_update() {
+    let Some(mut fixture) = controllers("v2check") else { return };
+    fixture.spawn("x=$(head -c 8000000 /dev/zero | tr '\\0' x); sleep 100; :");
+    while fixture.read("memory", "memory.current").parse::<u64>().unwrap() < 8_000_000 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    fixture.settle(2);
+    let error =
+        fixture.cgroup.update(&resources(r#"{"memory": {"limit": 1048576, "checkBeforeUpdate": true}}"#)).unwrap_err();
+    assert_eq!(error.pointer.as_deref(), Some("/linux/resources/memory/limit"), "{}", error.message);
+    assert_eq!(fixture.read("memory", "memory.max"), "max");
+}
+
+/// The parent has processes of its own, so that it cannot hand controllers down.
+#[test]
+fn real_unified_internal_processes() {
+    let Some(mut fixture) = controllers("v2internal") else { return };
+    fixture.cgroup.remove().unwrap();
+    let leaf = fixture.cgroup.paths().next().unwrap().1.to_owned();
+    let parent = leaf.parent().unwrap().to_owned();
+    fs::create_dir(&parent).unwrap();
+    let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+    fs::write(parent.join("cgroup.procs"), child.id().to_string()).unwrap();
+    fixture.cgroup.create().unwrap();
+    let error = fixture.cgroup.apply(&resources(r#"{"memory": {"limit": 50000000}}"#)).unwrap_err();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Unsupported, Some("/linux/resources/memory/limit")));
+    assert!(error.message.contains("processes live in that cgroup"), "{}", error.message);
+}
+
 #[test]
 #[ignore = "is run by real_unified_alone in its own namespaces"]
 fn inside() {
@@ -76,7 +169,7 @@ fn life() {
     let leaf = fixture.cgroup.paths().next().unwrap().1.to_owned();
     fixture.cgroup.create().unwrap();
     assert!(leaf.is_dir() && fixture.cgroup.directory().unwrap().is_some());
-    assert_eq!(fixture.cgroup.joins(), 0);
+    assert_eq!(fixture.cgroup.joined().count(), 0);
     fs::create_dir_all(leaf.join("a/b/c")).unwrap();
     fixture.cgroup.remove().unwrap();
     assert!(!leaf.parent().unwrap().exists());
@@ -142,7 +235,7 @@ fn missing_controller() {
         (error.kind, error.pointer.as_deref()),
         (Kind::Unsupported, Some("/linux/resources/unified/memory.high"))
     );
-    assert!(error.message.contains("no memory controller"), "{}", error.message);
+    assert!(error.message.contains("memory controller"), "{}", error.message);
     fixture.cgroup.apply(&resources(r#"{"unified": {"cgroup.max.descendants": "5"}}"#)).unwrap();
     let leaf = fixture.cgroup.paths().next().unwrap().1.to_owned();
     assert_eq!(fs::read_to_string(leaf.join("cgroup.max.descendants")).unwrap().trim(), "5");

@@ -36,7 +36,7 @@ fn nothing_is_asked_nothing_is_written() {
     for json in [
         "{}",
         r#"{"memory": {}, "cpu": {}, "blockIO": {}}"#,
-        r#"{"memory": {"limit": 0, "swap": 0, "reservation": 0, "kernel": 5, "kernelTCP": 5, "useHierarchy": true},
+        r#"{"memory": {"limit": 0, "swap": 0, "reservation": 0, "kernel": 5, "kernelTCP": 0, "useHierarchy": true},
             "cpu": {"shares": 0, "quota": 0, "period": 0, "cpus": "", "mems": ""}, "blockIO": {"weight": 0}}"#,
     ] {
         assert_eq!(writes(&v1(), json), [""; 0]);
@@ -87,6 +87,7 @@ fn memory_refusals() {
         (Kind::Unsupported, "memory/swappiness".to_owned())
     );
     assert_eq!(refusal(&v2(), r#"{"memory": {"disableOOMKiller": true}}"#).0, Kind::Unsupported);
+    assert_eq!(refusal(&v2(), r#"{"memory": {"kernelTCP": 8}}"#).0, Kind::Unsupported);
     assert_eq!(refusal(&v2(), r#"{"memory": {"swap": 8}}"#), (Kind::Config, "memory/swap".to_owned()));
 }
 

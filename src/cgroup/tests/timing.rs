@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the calls cost: `cargo test --release --lib cgroup::tests::timing -- --ignored --nocapture`.
 
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use oci_spec::runtime::LinuxResources;
 
 use super::super::*;
 use super::fixture::Fixture;
@@ -9,7 +12,7 @@ use super::fixture::Fixture;
 #[test]
 #[ignore = "a measurement"]
 fn cost_of_each_call() {
-    let Some(fixture) = Fixture::new("timing") else { return };
+    let Some(_fixture) = Fixture::new("timing") else { return };
     let resources = serde_json::from_str(
         r#"{"devices": [{"allow": false, "access": "rwm"}], "memory": {"limit": 67108864, "swap": 67108864},
             "cpu": {"shares": 512, "quota": 50000, "period": 100000}, "pids": {"limit": 100}}"#,
@@ -20,9 +23,18 @@ fn cost_of_each_call() {
     let mut above = Cgroup::plan(&Host::detect().unwrap(), path.parent(), "unused").unwrap();
     above.create().unwrap();
 
+    for gap in [0, 30] {
+        eprintln!("after {gap} ms of idleness:");
+        measure(&path, &resources, Duration::from_millis(gap));
+    }
+    above.remove().unwrap();
+}
+
+fn measure(path: &Path, resources: &LinuxResources, gap: Duration) {
     let names = ["detect", "plan", "create", "join_files", "apply", "remove", "all"];
     let mut samples = vec![Vec::new(); names.len()];
     for _ in 0..200 {
+        std::thread::sleep(gap);
         let start = Instant::now();
         let mut last = start;
         let mut lap = |index: usize| {
@@ -31,21 +43,19 @@ fn cost_of_each_call() {
         };
         let host = Host::detect().unwrap();
         lap(0);
-        let mut cgroup = Cgroup::plan(&host, Some(&path), "unused").unwrap();
+        let mut cgroup = Cgroup::plan(&host, Some(path), "unused").unwrap();
         lap(1);
         cgroup.create().unwrap();
         lap(2);
         let files = cgroup.join_files().unwrap();
         lap(3);
-        cgroup.apply(&resources).unwrap();
+        cgroup.apply(resources).unwrap();
         lap(4);
         drop(files);
         cgroup.remove().unwrap();
         lap(5);
         samples[6].push(start.elapsed());
     }
-    above.remove().unwrap();
-    drop(fixture);
     for (name, mut samples) in names.iter().zip(samples) {
         samples.sort_unstable();
         eprintln!(

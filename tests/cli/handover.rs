@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a manager gets, and what it passes in: pid file, sockets, stdio, more files.
+
+use std::fs;
+use std::io::{IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde_json::json;
+
+use crate::common::Done;
+use crate::{lab, leave};
+
+/// What comes over a socket: the payload, and the files.
+fn received(listener: &UnixListener) -> (String, Vec<OwnedFd>) {
+    let (stream, _) = listener.accept().unwrap();
+    let mut bytes = [0; 256];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let got = recvmsg(&stream, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC).unwrap();
+    let files = control.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(files) => files.collect::<Vec<_>>(),
+        _ => Vec::new(),
+    });
+    (String::from_utf8(bytes[..got.bytes].to_vec()).unwrap(), files.collect())
+}
+
+#[test]
+fn stdio_is_the_callers() {
+    let lab = lab();
+    lab.write(&["sh", "-c", "cat; echo error >&2"], |_| ());
+    let mut command = lab.command(&["run", &lab.id("stdio")]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"in and out").unwrap();
+    let done = Done(child.wait_with_output().unwrap());
+    assert_eq!((done.out().as_str(), done.err().as_str()), ("in and out", "error\n"));
+}
+
+#[test]
+fn the_pid_file() {
+    let lab = lab();
+    let (id, file) = (lab.id("pid"), lab.path.join("init.pid"));
+    lab.write(&["sleep", "1000"], |_| ());
+    leave(&lab, &["create", "--pid-file", file.to_str().unwrap(), &id]).success();
+    assert_eq!(fs::read_to_string(&file).unwrap(), lab.state(&id)["pid"].to_string());
+    lab.brig(&["delete", "--force", &id]).success();
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_written_undoes_the_create() {
+    let lab = lab();
+    lab.write(&["sleep", "1000"], |_| ());
+    for command in ["create", "run"] {
+        let text = lab.brig(&[command, "--pid-file", "/nonexistent/pid", &lab.id("pid")]).failure();
+        assert!(text.contains("cannot write the pid file /nonexistent/pid: No such file or directory"), "{text}");
+        lab.assert_clean();
+    }
+}
+
+#[test]
+fn the_console_goes_over_its_socket() {
+    let lab = lab();
+    let (id, path) = (lab.id("tty"), lab.path.join("console.sock"));
+    let listener = UnixListener::bind(&path).unwrap();
+    lab.write(&["sh", "-c", "tty; read line; echo got $line"], |spec| spec["process"]["terminal"] = json!(true));
+    leave(&lab, &["create", "--console-socket", path.to_str().unwrap(), &id]).success();
+    let (name, mut files) = received(&listener);
+    assert_eq!((name.as_str(), files.len()), ("/dev/ptmx", 1));
+    lab.brig(&["start", &id]).success();
+
+    let mut master = fs::File::from(files.remove(0));
+    master.write_all(b"word\n").unwrap();
+    let mut text = Vec::new();
+    // It ends with EIO, as terminals do.
+    let _ = master.read_to_end(&mut text);
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("/dev/pts/0\r\n") && text.contains("got word\r\n"), "{text:?}");
+    lab.brig(&["delete", "--force", &id]).success();
+}
+
+#[test]
+fn a_terminal_needs_somebody_to_take_it() {
+    let lab = lab();
+    let socket = lab.path.join("console.sock");
+    let socket = socket.to_str().unwrap();
+    let id = lab.id("tty");
+    let refused = |flags: &[&str], terminal: bool, expected: &str| {
+        lab.write(&["true"], |spec| spec["process"]["terminal"] = json!(terminal));
+        let text = lab.brig(&[flags, &[&id]].concat()).failure();
+        assert!(text.contains(expected), "{flags:?}: {text}");
+        assert!(!lab.path.join("state").exists(), "decided too late");
+    };
+    let needs = "cannot allocate tty if brig will detach without setting console socket";
+    refused(&["create"], true, needs);
+    refused(&["run", "-d"], true, needs);
+    let useless = "cannot use console socket if brig will not detach or allocate tty";
+    refused(&["create", "--console-socket", socket], false, useless);
+    refused(&["run", "--console-socket", socket], true, useless);
+}
+
+#[test]
+fn a_console_socket_without_a_listener_undoes_the_create() {
+    let lab = lab();
+    let socket = lab.path.join("console.sock");
+    lab.write(&["true"], |spec| spec["process"]["terminal"] = json!(true));
+    let text = lab.brig(&["create", "--console-socket", socket.to_str().unwrap(), &lab.id("tty")]).failure();
+    assert!(text.contains("cannot send /dev/ptmx to ") && text.contains("No such file or directory"), "{text}");
+    lab.assert_clean();
+}
+
+#[test]
+fn a_pidfd_goes_over_its_socket() {
+    let lab = lab();
+    let (id, path) = (lab.id("pidfd"), lab.path.join("pidfd.sock"));
+    let listener = UnixListener::bind(&path).unwrap();
+    lab.write(&["sleep", "1000"], |_| ());
+    leave(&lab, &["run", "--detach", "--pidfd-socket", path.to_str().unwrap(), &id]).success();
+    let (_, files) = received(&listener);
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", files[0].as_raw_fd())).unwrap();
+    assert!(info.contains(&format!("Pid:\t{}\n", lab.state(&id)["pid"])), "{info}");
+    lab.brig(&["delete", "--force", &id]).success();
+}
+
+#[test]
+fn preserved_files_and_no_others() {
+    let lab = lab();
+    lab.write(&["sh", "-c", "cat <&3; cat <&4; ls /proc/self/fd | tr '\\n' ' '"], |_| ());
+    for (name, text) in [("three", "3\n"), ("four", "4\n"), ("five", "5\n")] {
+        fs::write(lab.path.join(name), text).unwrap();
+    }
+    let inner = lab.command(&["run", "--preserve-fds", "2", &lab.id("fds")]);
+    let line = "exec \"$0\" \"$@\" 3< ../three 4< ../four 5< ../five";
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).arg(inner.get_program()).args(inner.get_args()).current_dir(lab.bundle());
+    let done = Done(command.stdin(Stdio::null()).output().unwrap());
+    // 5 is what ls has open itself: the directory.
+    assert_eq!(done.success(), "3\n4\n0 1 2 3 4 5");
+}
+
+#[test]
+fn a_file_of_our_own_is_not_preserved() {
+    let lab = lab();
+    lab.write(&["true"], |_| ());
+    let log = lab.path.join("log");
+    let mut command = lab.command(&["--log", log.to_str().unwrap(), "run", "--preserve-fds", "1", &lab.id("fds")]);
+    let done = Done(command.arg0("brig").output().unwrap());
+    assert_eq!(done.failure(), "--preserve-fds 1: file 3 is not open\n");
+}

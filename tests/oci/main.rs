@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Real containers of the built command: what the runtime specification and brig promise, checked from inside and
+//! from outside. As root; each test has a laboratory of its own and leaves nothing behind.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
+
+#[path = "../common/mod.rs"]
+mod bad_input;
+mod common;
+mod edit;
+mod environment;
+mod hooks;
+mod lifecycle;
+
+use common::Lab;
+
+/// A laboratory for the command that was built with these tests.
+fn lab() -> Lab {
+    Lab::new(env!("CARGO_BIN_EXE_brig"))
+}
