@@ -100,8 +100,8 @@ impl Init {
             Step::ReadOnly { path } => mount::read_only(held(&self.root)?, path),
             Step::Console { rows, columns, uid } => self.open_console(rows, columns, uid),
             Step::AttachConsole {} => mount::attach_file(held(&self.root)?, held(&self.tty)?, c"dev/console"),
-            Step::Pivot { slave } => mount::pivot(held(&self.root)?, slave),
-            Step::Chroot {} => mount::chroot(held(&self.root)?),
+            Step::Pivot { slave } => mount::pivot(&self.leave()?, slave),
+            Step::Chroot {} => mount::chroot(&self.leave()?),
 
             Step::HookState { fd } => keep(&mut self.state, Ok(Fd::adopt(fd))),
             Step::RunHook { path, args, env, timeout_ms } => {
@@ -175,6 +175,12 @@ impl Init {
             sys::write(file, b"0")?;
         }
         Ok(())
+    }
+
+    /// The root, to be entered now; from here on nothing outside of it is held open.
+    fn leave(&mut self) -> Outcome<Fd> {
+        (self.proc, self.covers) = (None, Covers::default());
+        Ok(take(&mut self.root)?)
     }
 
     fn open_console(&mut self, rows: u32, columns: u32, uid: u32) -> Outcome {

@@ -10,7 +10,8 @@ use crate::common::{Lab, is_alive, until};
 use crate::{edit, lab};
 
 /// A shell that ends by TERM, as init of a pid namespace does only if it asks for the signal.
-const OBEDIENT: &str = "trap 'exit 7' TERM; trap 'echo got USR1 > /log/signal' USR1; touch /log/ready; while :; do sleep 0.05; done";
+const OBEDIENT: &str =
+    "trap 'exit 7' TERM; trap 'echo got USR1 > /log/signal' USR1; touch /log/ready; while :; do sleep 0.05; done";
 
 /// A container that does so, started, with a directory of the host at /log.
 fn obedient(lab: &Lab) -> String {
@@ -170,7 +171,9 @@ fn pids(lab: &Lab, id: &str) -> Vec<i32> {
 fn without_a_pid_namespace_all_are_killed() {
     for force in [false, true] {
         let lab = lab();
-        lab.write(&["sh", "-c", "sleep 1001 & sleep 1002 & exec sleep 1003"], |spec| edit::remove_namespace(spec, "pid"));
+        lab.write(&["sh", "-c", "sleep 1001 & sleep 1002 & exec sleep 1003"], |spec| {
+            edit::remove_namespace(spec, "pid")
+        });
         let id = lab.launch("shared");
         until("all are there", || pids(&lab, &id).len() == 3);
         let processes = pids(&lab, &id);

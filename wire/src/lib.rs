@@ -16,9 +16,7 @@ mod message;
 mod step;
 
 pub use codec::{Field, Numbers, Reader, Strings};
-pub use message::{
-    Act, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_MAPS, STATE, TEXT_MAX, kind,
-};
+pub use message::{Act, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_MAPS, STATE, TEXT_MAX, kind};
 pub use step::{Step, attach, fd};
 
 #[cfg(feature = "alloc")]

@@ -201,7 +201,7 @@ fn kill_and_freeze() {
     fixture.spawn("while :; do sleep 0.001 & sleep 0.001 & wait; done");
     fixture.cgroup.freeze(true).unwrap();
     assert!(fixture.cgroup.is_frozen().unwrap());
-    let error = fixture.cgroup.clone().create().unwrap_err();
+    let error = create(&mut fixture.cgroup.clone()).unwrap_err();
     assert_eq!(error.errno, libc::EBUSY);
     fixture.cgroup.freeze(false).unwrap();
     assert!(!fixture.cgroup.is_frozen().unwrap());
