@@ -83,8 +83,8 @@ impl Cgroup {
     /// Makes the cgroup in every hierarchy of this version, or in none. One that exists is taken if nobody is in it.
     ///
     /// In two parts, since the unified one has to be there before init is, while those of version 1 can be made
-    /// while it works. After a failure this `Cgroup` names no place of the version any more: what is there is not
-    /// ours to be killed or removed.
+    /// while it works. After a failure this `Cgroup` names no place any more but those that were made before: what is
+    /// elsewhere is not ours to be killed or removed.
     pub(crate) fn create(&mut self, version: Version) -> Result<()> {
         let unified = self.places.iter().all(|place| place.version == Version::V2 || place.is_named());
         let (mut places, others) = self.places.drain(..).partition::<Vec<_>, _>(|place| place.version == version);
@@ -94,6 +94,7 @@ impl Cgroup {
                 // What was not reached yet has nothing to undo.
                 place.rmdir(place.made.unwrap_or(0), Instant::now()).ok();
             }
+            self.places.retain(|place| place.made.is_some());
             return Err(error);
         }
         // The unified one stays the last.

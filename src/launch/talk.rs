@@ -53,8 +53,9 @@ impl Talk {
     /// What init says next; `None` when it is gone. A `cancel` that becomes readable ends the wait.
     pub fn next(&self, cancel: Option<BorrowedFd<'_>>) -> Result<Option<Received>> {
         if let Some(cancel) = cancel {
-            let ready = pidfd::readable(&[self.socket.as_fd(), cancel], None).context(|| "cannot wait for init")?;
-            if ready != Some(0) {
+            // The wish to cancel comes first where both are ready.
+            let ready = pidfd::readable(&[cancel, self.socket.as_fd()], None).context(|| "cannot wait for init")?;
+            if ready == Some(0) {
                 return Err(Error::new(Kind::Canceled, "canceled by the caller"));
             }
         }

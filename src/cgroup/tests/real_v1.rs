@@ -56,6 +56,7 @@ fn real_a_populated_cgroup_is_refused_and_left_alone() {
     let pid = fixture.spawn("sleep 100");
     fixture.settle(2);
     let mut second = fixture.cgroup.clone();
+    second.places.iter_mut().for_each(|place| place.made = None);
     let error = create(&mut second).unwrap_err();
     assert_eq!((error.errno, error.pointer.as_deref()), (libc::EBUSY, Some("/linux/cgroupsPath")), "{}", error.message);
     second.kill().unwrap();
@@ -72,6 +73,9 @@ fn real_create_is_all_or_nothing() {
     fixture.cgroup.places.push(broken);
     let leaves: Vec<PathBuf> = fixture.cgroup.paths().map(|(_, path)| path.to_owned()).collect();
     assert_eq!(create(&mut fixture.cgroup).unwrap_err().errno, libc::ENOENT);
+    // What is left is the unified one, which the launch undoes.
+    assert!(fixture.cgroup.places.iter().all(|place| place.version == Version::V2));
+    fixture.cgroup.remove().unwrap();
     assert!(leaves.iter().all(|path| !path.parent().unwrap().exists()));
 }
 
