@@ -4,8 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
-#[path = "../common/mod.rs"]
 mod bad_input;
+#[path = "../common/mod.rs"]
 mod common;
 mod edit;
 mod environment;
