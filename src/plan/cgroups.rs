@@ -10,7 +10,7 @@ use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
 use super::Context;
 use super::builder::{Slot, Steps, path, with_strings};
 use super::mounts::Options;
-use crate::cgroup::{Cgroup, Hierarchy, Version};
+use crate::cgroup::{Cgroup, Hierarchy, Layout, Version};
 use crate::error::Result;
 use crate::spec::mount_options::attr::RDONLY;
 
@@ -33,7 +33,7 @@ pub fn mount(
     let host = context.inputs.host;
     let destination = mount.destination();
     let unified = host.hierarchies().iter().find(|hierarchy| hierarchy.version == Version::V2);
-    if host.hierarchies().iter().all(|hierarchy| hierarchy.version == Version::V2) {
+    if host.layout() == Layout::V2 {
         return match unified {
             Some(hierarchy) => one(steps, context, hierarchy, destination, options, pointer),
             None => Ok(()),

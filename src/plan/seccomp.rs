@@ -4,6 +4,7 @@
 
 mod cache;
 mod compile;
+mod layers;
 #[cfg(test)]
 mod tests;
 mod unknown;

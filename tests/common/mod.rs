@@ -150,7 +150,8 @@ impl Lab {
         found.extend(mounts.lines().filter(|line| line.contains(&format!("/{prefix}"))).map(PathBuf::from));
         found.extend(processes().filter(|process| {
             // What init is before it executes a program is a memfd without this; after that it is in our cgroups.
-            fs::read_to_string(process.join("cgroup")).is_ok_and(|cgroups| cgroups.contains(&prefix)) && is_alive(process)
+            fs::read_to_string(process.join("cgroup")).is_ok_and(|cgroups| cgroups.contains(&prefix))
+                && is_alive(process)
         }));
         found
     }

@@ -39,7 +39,8 @@ fn put(spec: &mut Value, pointer: &str, value: Value) {
                 if index >= list.len() {
                     list.push(json!({}));
                 }
-                &mut list[index.min(list.len() - 1)]
+                let last = list.len() - 1;
+                &mut list[index.min(last)]
             }
             other => &mut other[key],
         };

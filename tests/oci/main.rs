@@ -4,9 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
-mod bad_input;
 #[path = "../common/mod.rs"]
 mod common;
+
+mod bad_input;
 mod edit;
 mod environment;
 mod hooks;

@@ -7,10 +7,11 @@ use std::io::{Read, Seek};
 use libseccomp::error::{SeccompErrno, SeccompError};
 use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
 use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompOperator as Operator, LinuxSyscall,
+    Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompOperator as Operator,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use super::layers::{self, Rule};
 use super::unknown;
 use crate::error::{Context, Error, Kind, Result};
 
@@ -23,6 +24,61 @@ pub const INSTRUCTION_SIZE: usize = 8;
 pub fn program(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
     let fallback = action(seccomp.default_action(), seccomp.default_errno_ret());
     let fallback = fallback.ok_or_else(|| notify("/linux/seccomp/defaultAction"))?;
+    let rules = rules(seccomp, fallback)?;
+    let undecided = layers::undecided(&rules);
+    let mut layers = layers::split(rules);
+    let last = layers.pop().unwrap_or_default();
+    let mut program = unknown::prologue(seccomp, fallback);
+    for layer in &layers {
+        let mut layer = filter(seccomp, undecided, layer)?;
+        layers::fall_through(&mut layer, undecided);
+        program.append(&mut layer);
+    }
+    program.append(&mut filter(seccomp, fallback, &last)?);
+    let instructions = program.len() / INSTRUCTION_SIZE;
+    if instructions > INSTRUCTIONS_MAX {
+        let message =
+            format!("becomes {instructions} instructions, more than the {INSTRUCTIONS_MAX} that the kernel allows");
+        return Err(Error::config("/linux/seccomp", message));
+    }
+    Ok(program)
+}
+
+/// The rules one by one.
+fn rules(seccomp: &LinuxSeccomp, fallback: ScmpAction) -> Result<Vec<Rule>> {
+    let mut rules = Vec::new();
+    for (entry, item) in seccomp.syscalls().iter().flatten().enumerate() {
+        let action = action(item.action(), item.errno_ret())
+            .ok_or_else(|| notify(&format!("/linux/seccomp/syscalls/{entry}/action")))?;
+        // libseccomp refuses rules that do what is done anyway.
+        if action == fallback {
+            continue;
+        }
+        let args = item.args().as_deref().unwrap_or_default();
+        // libseccomp has one condition an argument and rule. More are alternatives, and so are the others
+        // with them: what profiles have come to rely on.
+        let alternatives: Vec<_> = if repeats(args) { args.chunks(1).collect() } else { vec![args] };
+        for (name, text) in item.names().iter().enumerate() {
+            // A profile names system calls of kernels and architectures to come.
+            let Ok(syscall) = ScmpSyscall::from_name(text) else {
+                log::debug!("seccomp: libseccomp knows no system call {text:?}: ignored");
+                continue;
+            };
+            rules.extend(alternatives.iter().map(|args| Rule {
+                syscall: syscall.as_raw_syscall(),
+                action,
+                conditions: args.iter().map(condition).collect(),
+                equal: args.iter().all(|arg| matches!(arg.op(), Operator::ScmpCmpEq | Operator::ScmpCmpMaskedEq)),
+                entry,
+                name,
+            }));
+        }
+    }
+    Ok(rules)
+}
+
+/// Has libseccomp compile these rules, for all architectures of the section.
+fn filter(seccomp: &LinuxSeccomp, fallback: ScmpAction, rules: &[Rule]) -> Result<Vec<u8>> {
     let mut filter = ScmpFilterContext::new(fallback).map_err(|error| failed("cannot start a filter", &error))?;
     // A binary tree instead of a list: the same decisions, found sooner, and the kernel's checks of
     // it are faster too. Unknown to libseccomp before 2.5, which does without.
@@ -36,58 +92,18 @@ pub fn program(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
             Error::config(at, format!("{arch} cannot be filtered here: {}", reason(&error))).kind(Kind::Unsupported)
         })?;
     }
-    for (index, rule) in seccomp.syscalls().iter().flatten().enumerate() {
-        add(&mut filter, fallback, rule, &format!("/linux/seccomp/syscalls/{index}"))?;
+    for rule in rules {
+        filter.add_rule_conditional(rule.action, rule.syscall, &rule.conditions).map_err(|error| {
+            let at = format!("/linux/seccomp/syscalls/{}/names/{}", rule.entry, rule.name);
+            Error::config(at, format!("the rule cannot be added: {}", reason(&error)))
+        })?;
     }
-    let program = [unknown::prologue(seccomp, fallback), export(&filter)?].concat();
-    let instructions = program.len() / INSTRUCTION_SIZE;
-    if instructions > INSTRUCTIONS_MAX {
-        let message =
-            format!("becomes {instructions} instructions, more than the {INSTRUCTIONS_MAX} that the kernel allows");
-        return Err(Error::config("/linux/seccomp", message));
-    }
-    Ok(program)
+    export(&filter)
 }
 
-/// Adds one entry of `syscalls`, found at `at`.
-fn add(filter: &mut ScmpFilterContext, fallback: ScmpAction, rule: &LinuxSyscall, at: &str) -> Result<()> {
-    let action = action(rule.action(), rule.errno_ret()).ok_or_else(|| notify(&format!("{at}/action")))?;
-    // libseccomp refuses rules that do what is done anyway.
-    if action == fallback {
-        return Ok(());
-    }
-    let conditions: Vec<_> = rule.args().iter().flatten().map(condition).collect();
-    for (index, name) in rule.names().iter().enumerate() {
-        // A profile names system calls of kernels and architectures to come.
-        let Ok(syscall) = ScmpSyscall::from_name(name) else {
-            log::debug!("seccomp: libseccomp knows no system call {name:?}: ignored");
-            continue;
-        };
-        let mut add = |conditions: &[ScmpArgCompare], at: String| {
-            filter.add_rule_conditional(action, syscall, conditions).map(drop).map_err(|error| {
-                let message = format!("a rule for {name} cannot be added: {}", reason(&error));
-                Error::config(at, message)
-            })
-        };
-        match repeated(rule) {
-            None => add(&conditions, format!("{at}/names/{index}"))?,
-            // libseccomp has one condition an argument and rule. More are alternatives, each of its own:
-            // what profiles have come to rely on.
-            Some(_) => {
-                for (number, condition) in conditions.iter().enumerate() {
-                    add(&[*condition], format!("{at}/args/{number}"))?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The first argument with more than one condition.
-fn repeated(rule: &LinuxSyscall) -> Option<usize> {
-    let args = rule.args().as_deref().unwrap_or_default();
-    let repeats = |(at, arg): &(usize, &LinuxSeccompArg)| args[..*at].iter().any(|other| other.index() == arg.index());
-    args.iter().enumerate().find(repeats).map(|(_, arg)| arg.index())
+/// Whether an argument has more than one condition.
+fn repeats(args: &[LinuxSeccompArg]) -> bool {
+    args.iter().enumerate().any(|(at, arg)| args[..at].iter().any(|other| other.index() == arg.index()))
 }
 
 fn condition(arg: &LinuxSeccompArg) -> ScmpArgCompare {

@@ -12,6 +12,7 @@ use libseccomp::{ScmpAction, ScmpSyscall};
 use oci_spec::runtime::{Arch, LinuxSeccomp};
 
 use super::compile::architecture;
+use super::layers::{instruction, op};
 
 /// The bit that tells a system call of x32 from one of x86-64; both have the same architecture for the kernel.
 const X32_BIT: u32 = 0x4000_0000;
@@ -28,17 +29,6 @@ const NATIVE: Arch = Arch::ScmpArchRiscv64;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 const NATIVE: Arch = Arch::ScmpArchNative;
 
-/// Instructions of linux/bpf_common.h.
-mod op {
-    /// Loads 32 bits of struct seccomp_data.
-    pub const LOAD: u16 = 0x20;
-    pub const JUMP: u16 = 0x05;
-    pub const IF_EQUAL: u16 = 0x15;
-    pub const IF_GREATER: u16 = 0x25;
-    pub const IF_GREATER_OR_EQUAL: u16 = 0x35;
-    pub const RETURN: u16 = 0x06;
-}
-
 /// What to put in front of the program; the code falls through to it.
 pub fn prologue(seccomp: &LinuxSeccomp, fallback: ScmpAction) -> Vec<u8> {
     match fallback {
@@ -48,7 +38,7 @@ pub fn prologue(seccomp: &LinuxSeccomp, fallback: ScmpAction) -> Vec<u8> {
     let newest = newest(seccomp);
     let Some(rest) = newest.len().checked_sub(1) else { return Vec::new() };
     // seccomp_data.arch, once for all sections.
-    let mut code = instruction(op::LOAD, 0, 0, 4);
+    let mut code = instruction(op::LOAD, 0, 0, 4).to_vec();
     for (number, (arch, [plain, x32])) in newest.into_iter().enumerate() {
         let after = (rest - number) as u32 * SECTION;
         for (code_, jump_true, jump_false, value) in [
@@ -94,9 +84,4 @@ fn newest(seccomp: &LinuxSeccomp) -> BTreeMap<u32, [u32; 2]> {
         }
     }
     newest
-}
-
-/// A struct sock_filter.
-fn instruction(code: u16, jump_true: u8, jump_false: u8, value: u32) -> Vec<u8> {
-    [&code.to_ne_bytes()[..], &[jump_true, jump_false], &value.to_ne_bytes()].concat()
 }

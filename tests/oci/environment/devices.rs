@@ -10,7 +10,8 @@ use crate::{edit, lab};
 
 #[test]
 fn the_nodes_of_every_container_are_there() {
-    let nodes = [("null", "1:3"), ("zero", "1:5"), ("full", "1:7"), ("random", "1:8"), ("urandom", "1:9"), ("tty", "5:0")];
+    let nodes =
+        [("null", "1:3"), ("zero", "1:5"), ("full", "1:7"), ("random", "1:8"), ("urandom", "1:9"), ("tty", "5:0")];
     let script: String = nodes.iter().map(|(name, _)| format!("stat -c '%F %t:%T %a %u:%g' /dev/{name};")).collect();
     let seen = lab().sh(&script, edit::nothing);
     let expected = nodes.map(|(_, numbers)| format!("character special file {numbers} 666 0:0"));
@@ -19,7 +20,8 @@ fn the_nodes_of_every_container_are_there() {
 
 #[test]
 fn the_nodes_work() {
-    let script = "echo x > /dev/null && head -c 3 /dev/zero | wc -c && head -c 3 /dev/urandom | wc -c; echo x > /dev/full";
+    let script =
+        "echo x > /dev/null && head -c 3 /dev/zero | wc -c && head -c 3 /dev/urandom | wc -c; echo x > /dev/full";
     let done = lab().write(&["sh", "-c", script], edit::nothing).run();
     assert_eq!(done.out(), "3\n3\n");
     assert!(done.err().contains("No space left on device"), "{}", done.err());
@@ -62,7 +64,10 @@ fn nodes_are_made_as_the_spec_says() {
 fn a_node_of_the_image_must_be_the_right_one() {
     let without_dev = |spec: &mut serde_json::Value| {
         edit::writable(spec);
-        spec["mounts"].as_array_mut().unwrap().retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/dev"));
+        spec["mounts"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/dev"));
     };
     let lab = lab();
     lab.sh("true", without_dev);

@@ -217,14 +217,18 @@ fn files_over_procfs_as_lxcfs_has_them() {
     let from = format!("{}/file", source(&lab));
     let seen = lab.sh("cat /proc/uptime", |spec| edit::mount(spec, "/proc/uptime", "bind", &from, &["bind"]));
     assert_eq!(seen, "content");
-    let error = lab.write(&["true"], |spec| edit::mount(spec, "/proc/self/attr", "bind", "/tmp", &["bind"])).run().failure();
+    let error =
+        lab.write(&["true"], |spec| edit::mount(spec, "/proc/self/attr", "bind", "/tmp", &["bind"])).run().failure();
     assert!(error.contains("/mounts/7"), "{error}");
 }
 
 #[test]
 fn cgroups_start_at_the_containers_own() {
     let lab = lab();
-    let seen = lab.sh("cat /proc/self/cgroup; for d in /sys/fs/cgroup/*/; do cat $d/cgroup.procs | head -n 1; done", edit::nothing);
+    let seen = lab.sh(
+        "cat /proc/self/cgroup; for d in /sys/fs/cgroup/*/; do cat $d/cgroup.procs | head -n 1; done",
+        edit::nothing,
+    );
     let (places, firsts): (Vec<_>, Vec<_>) = seen.lines().partition(|line| line.contains(':'));
     assert!(places.iter().all(|line| line.ends_with(":/")), "{places:?}");
     assert!(firsts.iter().all(|pid| *pid == "1"), "{firsts:?}");
@@ -252,12 +256,13 @@ fn many_mounts_and_long_names() {
     let lab = lab();
     let from = source(&lab);
     let long = "n".repeat(255);
-    let seen = lab.sh(&format!("ls /many | wc -l; cat /{long}/{long}/file; grep -c /many/ /proc/self/mountinfo"), |spec| {
-        for index in 0..300 {
-            edit::mount(spec, &format!("/many/{index}"), "bind", &from, &["bind", "ro", "nosuid"]);
-        }
-        edit::mount(spec, &format!("/{long}/{long}"), "bind", &from, &["bind"]);
-        spec["annotations"] = json!({ "long": "x".repeat(100_000) });
-    });
+    let seen =
+        lab.sh(&format!("ls /many | wc -l; cat /{long}/{long}/file; grep -c /many/ /proc/self/mountinfo"), |spec| {
+            for index in 0..300 {
+                edit::mount(spec, &format!("/many/{index}"), "bind", &from, &["bind", "ro", "nosuid"]);
+            }
+            edit::mount(spec, &format!("/{long}/{long}"), "bind", &from, &["bind"]);
+            spec["annotations"] = json!({ "long": "x".repeat(100_000) });
+        });
     assert_eq!(seen, "300\ncontent300");
 }

@@ -138,11 +138,14 @@ fn clocks_are_moved_in_a_time_namespace() {
 
 #[test]
 fn the_loopback_interface_is_up() {
-    let flags = lab().sh("cat /sys/class/net/lo/flags; ls /sys/class/net; ping -c 1 -w 5 127.0.0.1 >/dev/null && echo ok", |spec| {
-        spec["process"]["capabilities"]["bounding"] = json!(["CAP_NET_RAW"]);
-        spec["process"]["capabilities"]["permitted"] = json!(["CAP_NET_RAW"]);
-        spec["process"]["capabilities"]["effective"] = json!(["CAP_NET_RAW"]);
-    });
+    let flags = lab().sh(
+        "cat /sys/class/net/lo/flags; ls /sys/class/net; ping -c 1 -w 5 127.0.0.1 >/dev/null && echo ok",
+        |spec| {
+            spec["process"]["capabilities"]["bounding"] = json!(["CAP_NET_RAW"]);
+            spec["process"]["capabilities"]["permitted"] = json!(["CAP_NET_RAW"]);
+            spec["process"]["capabilities"]["effective"] = json!(["CAP_NET_RAW"]);
+        },
+    );
     assert_eq!(flags, "0x9\nlo\nok");
 }
 

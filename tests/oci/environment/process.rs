@@ -16,7 +16,7 @@ fn field<'t>(status: &'t str, name: &str) -> &'t str {
 }
 
 #[test]
-fn arguments_and_environment_are_exactly_those_of_the_spec() {
+fn arguments_and_environment_are_exactly_those_of_the_spec_and_home() {
     let lab = lab();
     lab.write(&["sh", "-c", "env; for a; do echo \"<$a>\"; done", "name", "", "a b", "ü\n", "--help"], |spec| {
         spec["process"]["env"] = json!(["PATH=/bin", "EMPTY=", "A=b=c", "SPACE= x y "]);
@@ -24,17 +24,39 @@ fn arguments_and_environment_are_exactly_those_of_the_spec() {
     let seen = lab.run();
     let out = seen.success();
     // The shell adds PWD and SHLVL of its own.
-    let lines: Vec<_> = out.lines().filter(|line| !["PWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own))).collect();
+    let lines: Vec<_> =
+        out.lines().filter(|line| !["PWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own))).collect();
     let (mut variables, arguments): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.contains('='));
     variables.sort_unstable();
-    assert_eq!(variables, ["A=b=c", "EMPTY=", "PATH=/bin", "SPACE= x y "]);
+    assert_eq!(variables, ["A=b=c", "EMPTY=", "HOME=/root", "PATH=/bin", "SPACE= x y "]);
     assert_eq!(arguments, ["<>", "<a b>", "<ü", ">", "<--help>"]);
+}
+
+#[test]
+fn home_is_that_of_the_user_unless_it_is_given() {
+    let lab = lab();
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken::\nann:x:1000:1000:,,,:/home/ann:/bin/sh\nlast:x:7:7::/last:";
+    let table = [(0, None, "/root"), (1000, None, "/home/ann"), (7, None, "/last"), (5, None, "/"), (7, Some("/x"), "/x")];
+    for (uid, given, home) in table {
+        lab.write(&["sh", "-c", "echo $HOME"], |spec| {
+            spec["process"]["user"]["uid"] = json!(uid);
+            let env = spec["process"]["env"].as_array_mut().unwrap();
+            env.extend(given.map(|home| json!(format!("HOME={home}"))));
+        });
+        fs::write(lab.rootfs().join("etc/passwd"), passwd).unwrap();
+        assert_eq!(lab.run().success(), home, "uid {uid}");
+    }
 }
 
 #[test]
 fn the_program_is_looked_for_in_path() {
     let lab = lab();
-    let table = [("tool", "PATH=/none:/opt:/bin"), ("/opt/tool", "PATH="), ("opt/tool", "PATH=/bin"), ("./opt/tool", "PATH=/bin")];
+    let table = [
+        ("tool", "PATH=/none:/opt:/bin"),
+        ("/opt/tool", "PATH="),
+        ("opt/tool", "PATH=/bin"),
+        ("./opt/tool", "PATH=/bin"),
+    ];
     lab.write(&["true"], edit::nothing);
     fs::create_dir(lab.rootfs().join("opt")).unwrap();
     fs::write(lab.rootfs().join("opt/tool"), "#!/bin/sh\necho found\n").unwrap();
@@ -96,7 +118,9 @@ fn the_umask_is_set() {
 #[test]
 fn stdio_belongs_to_the_user() {
     let lab = lab();
-    lab.write(&["sh", "-c", "echo one > /dev/stdout; echo two > /dev/stderr"], |spec| edit::user(spec, 1000, 1000, &[]));
+    lab.write(&["sh", "-c", "echo one > /dev/stdout; echo two > /dev/stderr"], |spec| {
+        edit::user(spec, 1000, 1000, &[])
+    });
     let mut command = lab.command(&["run", &lab.id("run")]);
     let done = command.output().unwrap();
     assert_eq!((done.stdout, done.stderr), (b"one\n".to_vec(), b"two\n".to_vec()));
@@ -140,7 +164,11 @@ fn capabilities_are_exactly_those_of_the_spec() {
     let all = NET_RAW | KILL;
     // uid, what is in config.json, and the five sets of the program after execve(2).
     let table: [(u32, Value, [u64; 5]); 7] = [
-        (0, json!({ "bounding": both, "permitted": both, "effective": raw, "inheritable": raw }), [NET_RAW, all, all, all, 0]),
+        (
+            0,
+            json!({ "bounding": both, "permitted": both, "effective": raw, "inheritable": raw }),
+            [NET_RAW, all, all, all, 0],
+        ),
         // Root gets what is bounding; nothing else can come in.
         (0, json!({ "bounding": raw, "permitted": raw, "effective": raw }), [0, NET_RAW, NET_RAW, NET_RAW, 0]),
         (0, json!({}), [0; 5]),
@@ -211,7 +239,8 @@ fn limits_are_set() {
         ("RLIMIT_RSS", "Max resident set", 1 << 28, 1 << 29),
     ];
     let seen = lab().sh("cat /proc/self/limits", |spec| {
-        let limit = |(name, _, soft, hard): &(&str, &str, i64, i64)| json!({ "type": name, "soft": soft, "hard": hard });
+        let limit =
+            |(name, _, soft, hard): &(&str, &str, i64, i64)| json!({ "type": name, "soft": soft, "hard": hard });
         spec["process"]["rlimits"] = table.iter().map(limit).collect();
     });
     for (_, name, soft, hard) in table {
@@ -237,7 +266,8 @@ fn a_limit_that_cannot_be_raised_is_named() {
 
 #[test]
 fn the_oom_killer_knows_its_score() {
-    let table = [(None, fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().to_owned()), (Some(500), "500".into())];
+    let table =
+        [(None, fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().to_owned()), (Some(500), "500".into())];
     for (value, expected) in table {
         let seen = lab().sh("cat /proc/self/oom_score_adj", |spec| {
             spec["process"]["oomScoreAdj"] = value.map_or(Value::Null, Value::from);

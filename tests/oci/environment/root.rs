@@ -52,9 +52,9 @@ fn without_pivot_root_it_works_too() {
 fn nothing_of_the_host_is_left_in_it() {
     let seen = lab().sh("cat /proc/self/mountinfo", edit::nothing);
     for mount in mountinfo(&seen) {
-        let expected = ["/", "/proc", "/dev", "/sys"].iter().any(|place| {
-            mount.point == *place || mount.point.starts_with(&format!("{place}/")) && *place != "/"
-        });
+        let expected = ["/", "/proc", "/dev", "/sys"]
+            .iter()
+            .any(|place| mount.point == *place || mount.point.starts_with(&format!("{place}/")) && *place != "/");
         assert!(expected, "{} is mounted", mount.point);
     }
 }
@@ -114,7 +114,8 @@ fn a_shared_root_is_not_shared_with_the_host() {
 fn masked_paths_hide_what_is_there() {
     let lab = lab();
     let hide = |spec: &mut Value| {
-        spec["linux"]["maskedPaths"] = json!(["/secret", "/tmp/key", "/link", "/proc/version", "/sys/firmware", "/not/there"]);
+        spec["linux"]["maskedPaths"] =
+            json!(["/secret", "/tmp/key", "/link", "/proc/version", "/sys/firmware", "/not/there"]);
     };
     lab.write(&["true"], hide);
     fs::create_dir(lab.rootfs().join("secret")).unwrap();

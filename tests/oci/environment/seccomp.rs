@@ -37,7 +37,12 @@ fn a_call_is_denied() {
             });
             let done = lab.run();
             let expected = format!("{status}\nSeccomp:\t2");
-            assert_eq!(done.success(), expected, "{action}, uid {uid}, no_new_privs {no_new_privileges}: {}", done.err());
+            assert_eq!(
+                done.success(),
+                expected,
+                "{action}, uid {uid}, no_new_privs {no_new_privileges}: {}",
+                done.err()
+            );
             assert!(done.err().contains(text), "{action}: {}", done.err());
         }
     }
@@ -79,9 +84,34 @@ fn a_list_of_what_is_allowed() {
     let allow = |names: Value| json!({ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{ "names": names, "action": "SCMP_ACT_ALLOW" }] });
     // All that busybox needs for this, and a name that no kernel has.
     let needed = json!([
-        "execve", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "readlink", "readlinkat",
-        "getrandom", "mprotect", "prctl", "getuid", "write", "writev", "exit", "exit_group", "mmap", "munmap", "fstat", "newfstatat",
-        "ioctl", "rt_sigaction", "rt_sigprocmask", "futex", "no_such_call_anywhere", "capget", "capset",
+        "execve",
+        "brk",
+        "arch_prctl",
+        "set_tid_address",
+        "set_robust_list",
+        "rseq",
+        "prlimit64",
+        "readlink",
+        "readlinkat",
+        "getrandom",
+        "mprotect",
+        "prctl",
+        "getuid",
+        "write",
+        "writev",
+        "exit",
+        "exit_group",
+        "mmap",
+        "munmap",
+        "fstat",
+        "newfstatat",
+        "ioctl",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "futex",
+        "no_such_call_anywhere",
+        "capget",
+        "capset",
     ]);
     let out = lab.write(&["echo", "allowed"], |spec| spec["linux"]["seccomp"] = allow(needed)).run();
     assert_eq!(out.success(), "allowed");
@@ -91,7 +121,8 @@ fn a_list_of_what_is_allowed() {
 fn filters_are_kept() {
     let lab = lab();
     let files = || {
-        let mut files: Vec<_> = fs::read_dir(lab.path.join("state/@seccomp")).unwrap().flatten().map(|file| file.path()).collect();
+        let mut files: Vec<_> =
+            fs::read_dir(lab.path.join("state/@seccomp")).unwrap().flatten().map(|file| file.path()).collect();
         files.sort();
         files
     };

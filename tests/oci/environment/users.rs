@@ -19,7 +19,9 @@ fn ids_are_mapped_in_and_out() {
     edit::give_away(&lab.rootfs());
     let id = lab.launch("mapped");
     let maps = lab.rootfs().join("tmp/maps");
-    crate::common::until("the container has written", || fs::read_to_string(&maps).is_ok_and(|text| text.lines().count() == 2));
+    crate::common::until("the container has written", || {
+        fs::read_to_string(&maps).is_ok_and(|text| text.lines().count() == 2)
+    });
     assert_eq!(fs::read_to_string(lab.rootfs().join("tmp/ids")).unwrap(), "0:0\n");
     for line in fs::read_to_string(&maps).unwrap().lines() {
         assert!(line.split_whitespace().eq(["0", "100000", "65536"]), "{line}");
