@@ -12,6 +12,8 @@ mod edit;
 mod environment;
 mod hooks;
 mod lifecycle;
+#[cfg(feature = "fault-injection")]
+mod undo;
 
 use common::Lab;
 
