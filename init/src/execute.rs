@@ -97,8 +97,8 @@ impl Init {
             Step::ReadOnly { path } => mount::read_only(held(&self.root)?, path),
             Step::Console { rows, columns, uid } => self.open_console(rows, columns, uid),
             Step::AttachConsole {} => mount::attach_file(held(&self.root)?, held(&self.tty)?, c"dev/console"),
-            Step::Pivot { slave } => mount::pivot(held(&self.root)?, slave),
-            Step::Chroot {} => mount::chroot(held(&self.root)?),
+            Step::Pivot { slave } => mount::pivot(&self.leave_root()?, slave),
+            Step::Chroot {} => mount::chroot(&self.leave_root()?),
 
             Step::HookState { fd } => keep(&mut self.state, Ok(Fd::adopt(fd))),
             Step::RunHook { path, args, env, timeout_ms } => {
@@ -151,6 +151,13 @@ impl Init {
             self.root = Some(sys::open(c"/", O_PATH | O_DIRECTORY)?);
         }
         Ok(())
+    }
+
+    /// The root, which is "/" from now on. All that was only for making it is closed: what waits to be started holds
+    /// no directory that it does not need.
+    fn leave_root(&mut self) -> sys::Result<Fd> {
+        self.covers = Covers::default();
+        take(&mut self.root)
     }
 
     /// Agrees with the host. An init that lost its host has nobody to tell, and ends.
