@@ -192,14 +192,16 @@ fn terminals_are_links() {
                 edit::writable(spec);
                 spec["process"]["terminal"] = json!(true);
                 if !with_mount {
+                    let terminals = spec["mounts"][2].clone();
                     without_mounts_at(spec, "/dev");
+                    spec["mounts"].as_array_mut().unwrap().push(terminals);
                 }
             });
             let _ = fs::remove_dir_all(lab.rootfs().join("dev"));
             fs::create_dir_all(lab.rootfs().join("dev/pts")).unwrap();
             let target = if name == "dev/pts" { link.clone() } else { link.join("bird") };
             replace(&lab, name, &target);
-            let what = format!("/{name} -> {} (mounts: {with_mount})", target.display());
+            let what = format!("/{name} -> {} (mount of /dev: {with_mount})", target.display());
             refused_or_inside(&lab.run(), &what);
             canary.assert_alive(&what);
             lab.assert_clean();

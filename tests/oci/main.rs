@@ -13,6 +13,7 @@ mod edit;
 mod environment;
 mod hooks;
 mod lifecycle;
+mod plans;
 #[cfg(feature = "fault-injection")]
 mod undo;
 

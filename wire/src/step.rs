@@ -6,7 +6,7 @@
 //! | register | set by | used by |
 //! |---|---|---|
 //! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Attach`, `SetRoot` (the last two empty it) |
-//! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot` |
+//! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
 //! | `state`  | `HookState`, or the fd of a reply | `RunHook` |
@@ -23,6 +23,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use crate::codec::{Field, Numbers, Reader, Strings};
+use crate::show::Style;
 
 /// Flags of [`Step::Attach`].
 pub mod attach {
@@ -81,8 +82,11 @@ macro_rules! steps {
                 match self {
                     $(Self::$name { $($field),* } => {
                         $(
-                            write!(f, " {}=", stringify!($field))?;
-                            Field::show($field, f)?;
+                            let style = Style::of(stringify!($name), stringify!($field));
+                            if !Field::is_silent($field, style) {
+                                write!(f, " {}=", stringify!($field))?;
+                                Field::show($field, style, f)?;
+                            }
                         )*
                         Ok(())
                     })*
