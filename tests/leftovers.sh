@@ -17,13 +17,25 @@ snapshot() {
     done
 }
 
+# A cgroup with a process of this mount namespace in it is somebody else's: another login, say.
+without_the_living() {
+    local line process ours
+    ours=$(readlink /proc/self/ns/mnt)
+    while read -r line; do
+        for process in $(cat "${line#cgroup }/cgroup.procs" 2>/dev/null); do
+            [ "$(readlink "/proc/$process/ns/mnt" 2>/dev/null)" != "$ours" ] || continue 2
+        done
+        echo "$line"
+    done
+}
+
 file=${2:?usage: leftovers.sh before|after FILE}
 case $1 in
     before) snapshot | LC_ALL=C sort > "$file" ;;
     after)
         # A killed orphan is gone only when PID 1 has reaped it, which may take a second or two.
         for _ in 1 2 3 4 5 6 7 8 9 10; do
-            new=$(snapshot | LC_ALL=C sort | LC_ALL=C comm -13 "$file" -)
+            new=$(snapshot | LC_ALL=C sort | LC_ALL=C comm -13 "$file" - | without_the_living)
             [ -n "$new" ] || exit 0
             sleep 0.5
         done

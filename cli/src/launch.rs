@@ -4,7 +4,7 @@
 use std::ffi::c_int;
 use std::fs;
 use std::ops::Deref;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::ffi::{self, Container, CreateOptions, Runtime};
+use crate::signals::Signals;
 use crate::{pid_file, socket};
 
 /// The flags of create and run.
@@ -43,21 +44,21 @@ pub struct Flags {
 }
 
 /// Whether this program stays with the container.
-#[derive(Clone, Copy)]
-pub enum Mode<'a> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It does not.
     Detached,
-    Attached {
-        /// Readable when the user wants it no more.
-        cancel: BorrowedFd<'a>,
-    },
+    /// It does, and is the container's terminal.
+    Attached,
 }
 
 impl Flags {
-    /// Creates the container, and tells about it whoever wants to know.
-    pub fn create(&self, runtime: &Runtime, mode: Mode<'_>) -> Result<New> {
+    /// Creates the container, and tells about it whoever wants to know. A signal that would end this program makes it
+    /// give up, so that nothing is left half-made.
+    pub fn create(&self, runtime: &Runtime, mode: Mode, signals: &Signals) -> Result<New> {
         let config = match mode {
             Mode::Detached => Config::read(&self.bundle),
-            Mode::Attached { .. } => None,
+            Mode::Attached => None,
         };
         self.check_terminal(mode, config.as_ref())?;
         let options = CreateOptions {
@@ -65,24 +66,23 @@ impl Flags {
             spec: config.as_ref().map(|config| config.text.as_str()),
             fds: &self.preserved()?,
             no_pivot: self.no_pivot,
-            cancel: match mode {
-                Mode::Detached => None,
-                Mode::Attached { cancel } => Some(cancel),
-            },
+            cancel: Some(signals.as_fd()),
         };
         let container = New { container: runtime.create(&self.id, &options)?, keep: false };
+        // The library may have been too busy to look.
+        if signals.next().is_some() {
+            return Err(Error::refused("canceled by a signal"));
+        }
         self.announce(&container)?;
         Ok(container)
     }
 
     /// A terminal whose master nobody holds hangs up, so someone must be there to take it.
-    fn check_terminal(&self, mode: Mode<'_>, config: Option<&Config>) -> Result<()> {
-        let terminal = match mode {
-            Mode::Attached { .. } => false,
-            Mode::Detached => match config {
-                Some(config) => config.terminal,
-                None => return Ok(()),
-            },
+    fn check_terminal(&self, mode: Mode, config: Option<&Config>) -> Result<()> {
+        let terminal = match (mode, config) {
+            (Mode::Attached, _) => false,
+            (Mode::Detached, Some(config)) => config.terminal,
+            (Mode::Detached, None) => return Ok(()),
         };
         match (terminal, &self.console_socket) {
             (true, None) => {

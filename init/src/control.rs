@@ -2,7 +2,7 @@
 //! Talking with the host over the control socket, and with the starter over the connection to the
 //! gate: one packet a message, descriptors by SCM_RIGHTS.
 
-use brig_wire::{Act, Message, TEXT_MAX, kind};
+use brig_wire::{Act, FILES_MAX, Message, TEXT_MAX, kind};
 use linux_raw_sys::general::iovec;
 use linux_raw_sys::net::{MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET, cmsghdr, msghdr};
 
@@ -64,19 +64,27 @@ pub fn fail(channel: Option<&Fd>, step: u32, failure: Failure, text: &[u8]) -> !
     })
 }
 
-/// A control message with one descriptor.
+/// Descriptors that came with a message.
+pub type Files = [Option<Fd>; FILES_MAX];
+
+/// A control message with descriptors.
 #[repr(C)]
 struct Rights {
     header: cmsghdr,
-    number: i32,
+    numbers: [i32; FILES_MAX],
 }
 
 impl Rights {
-    const LENGTH: usize = size_of::<cmsghdr>() + size_of::<i32>();
-
-    fn new(number: i32) -> Self {
+    /// Room for `count` descriptors, the first of which is `first`.
+    fn new(count: usize, first: i32) -> Self {
         let (level, kind) = (SOL_SOCKET as i32, SCM_RIGHTS as i32);
-        Self { header: cmsghdr { cmsg_len: Self::LENGTH, cmsg_level: level, cmsg_type: kind }, number }
+        let mut numbers = [-1; FILES_MAX];
+        numbers[0] = first;
+        Self { header: cmsghdr { cmsg_len: Self::length(count), cmsg_level: level, cmsg_type: kind }, numbers }
+    }
+
+    const fn length(count: usize) -> usize {
+        size_of::<cmsghdr>() + count * size_of::<i32>()
     }
 }
 
@@ -85,22 +93,22 @@ pub fn send(socket: &Fd, message: Message, text: &[u8], fd: Option<&Fd>) -> sys:
     let bytes = message.encode();
     let mut parts =
         [&bytes, text].map(|part| iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() as _ });
-    let mut rights = fd.map(|fd| Rights::new(fd.number()));
+    let mut rights = fd.map(|fd| Rights::new(1, fd.number()));
     let packet = packet(&mut parts, rights.as_mut());
     sys::sendmsg(socket, &packet, MSG_NOSIGNAL).map(drop)
 }
 
-/// Receives a message and the descriptor that came with it; `None` if the other end is closed, or
+/// Receives a message and the descriptors that came with it; `None` if the other end is closed, or
 /// what came is no message.
-pub fn receive(socket: &Fd) -> Option<(Message, Option<Fd>)> {
+pub fn receive(socket: &Fd) -> Option<(Message, Files)> {
     let mut bytes = [0; Message::SIZE];
     let mut parts = [iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() as _ }];
-    let mut rights = Rights::new(-1);
+    let mut rights = Rights::new(FILES_MAX, -1);
     let mut packet = packet(&mut parts, Some(&mut rights));
     let count = sys::recvmsg(socket, &mut packet, MSG_CMSG_CLOEXEC).ok()?;
-    let fd = (rights.number >= 0).then(|| Fd::adopt(rights.number as u32));
+    let files = rights.numbers.map(|number| (number >= 0).then(|| Fd::adopt(number as u32)));
     let (message, _) = Message::decode(bytes.get(..count)?)?;
-    Some((message, fd))
+    Some((message, files))
 }
 
 fn packet(parts: &mut [iovec], rights: Option<&mut Rights>) -> msghdr {
@@ -108,8 +116,8 @@ fn packet(parts: &mut [iovec], rights: Option<&mut Rights>) -> msghdr {
     packet.msg_iov = parts.as_mut_ptr().cast();
     packet.msg_iovlen = parts.len();
     if let Some(rights) = rights {
+        packet.msg_controllen = rights.header.cmsg_len;
         packet.msg_control = core::ptr::from_mut(rights).cast();
-        packet.msg_controllen = Rights::LENGTH;
     }
     packet
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The registers, and for each step of the vocabulary what does it.
 
-use brig_wire::{Message, Step, kind};
+use brig_wire::{GATE, Message, STATE, Step, kind};
 use linux_raw_sys::general::{CLONE_NEWNS, O_DIRECTORY, O_PATH};
 use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS};
 
@@ -25,6 +25,7 @@ pub struct Init {
     proc: Option<Fd>,
     tty: Option<Fd>,
     state: Option<Fd>,
+    gate: Option<Fd>,
     program: usize,
     home: Option<Home>,
     covers: Covers,
@@ -42,6 +43,7 @@ impl Init {
             proc: None,
             tty: None,
             state: None,
+            gate: None,
             program: 0,
             home: None,
             covers: Covers::default(),
@@ -55,6 +57,7 @@ impl Init {
             Step::JoinNamespace { fd, kind } => self.join(fd, kind),
             Step::Unshare { flags } => Ok(sys::unshare(flags)?),
             Step::JoinCgroup { fd } => Ok(sys::write(&Fd::host(fd), b"0")?),
+            Step::JoinCgroups {} => self.join_cgroups(),
             Step::Fork { flags } => namespace::fork(held(&self.channel)?, self.step, flags),
             Step::Sync { point } => self.synchronize(point),
             Step::BecomeRoot {} => namespace::become_root(),
@@ -97,8 +100,8 @@ impl Init {
             Step::ReadOnly { path } => mount::read_only(held(&self.root)?, path),
             Step::Console { rows, columns, uid } => self.open_console(rows, columns, uid),
             Step::AttachConsole {} => mount::attach_file(held(&self.root)?, held(&self.tty)?, c"dev/console"),
-            Step::Pivot { slave } => mount::pivot(&self.leave_root()?, slave),
-            Step::Chroot {} => mount::chroot(&self.leave_root()?),
+            Step::Pivot { slave } => mount::pivot(&self.leave()?, slave),
+            Step::Chroot {} => mount::chroot(&self.leave()?),
 
             Step::HookState { fd } => keep(&mut self.state, Ok(Fd::adopt(fd))),
             Step::RunHook { path, args, env, timeout_ms } => {
@@ -130,9 +133,9 @@ impl Init {
                 self.program = gate::find(candidates)?;
                 Ok(())
             }
-            Step::Gate { listener } => {
+            Step::Gate {} => {
                 self.channel = None;
-                keep(&mut self.channel, gate::wait(Fd::adopt(listener)))
+                keep(&mut self.channel, gate::wait(take(&mut self.gate)?))
             }
             Step::Home { uid } => {
                 self.home = Some(home::find(uid)?);
@@ -153,25 +156,31 @@ impl Init {
         Ok(())
     }
 
-    /// The root, which is "/" from now on. All that was only for making it is closed: what waits to be started holds
-    /// no directory that it does not need.
-    fn leave_root(&mut self) -> sys::Result<Fd> {
-        self.covers = Covers::default();
-        take(&mut self.root)
-    }
-
     /// Agrees with the host. An init that lost its host has nobody to tell, and ends.
     fn synchronize(&mut self, point: u32) -> Outcome {
         self.say(kind::REACHED, point.into(), None)?;
-        match receive(held(&self.channel)?) {
-            Some((Message { kind: kind::REPLY, .. }, state)) => {
-                if state.is_some() {
-                    self.state = state;
-                }
-                Ok(())
+        let Some((Message { kind: kind::REPLY, value, .. }, files)) = receive(held(&self.channel)?) else { exit(1) };
+        let mut files = files.into_iter();
+        for (bit, register) in [(STATE, &mut self.state), (GATE, &mut self.gate)] {
+            if value & bit != 0 {
+                *register = files.next().flatten();
             }
-            _ => exit(1),
         }
+        Ok(())
+    }
+
+    fn join_cgroups(&mut self) -> Outcome {
+        let Some((Message { kind: kind::CGROUPS, .. }, files)) = receive(held(&self.channel)?) else { exit(1) };
+        for file in files.iter().flatten() {
+            sys::write(file, b"0")?;
+        }
+        Ok(())
+    }
+
+    /// The root, to be entered now; from here on nothing outside of it is held open.
+    fn leave(&mut self) -> Outcome<Fd> {
+        (self.proc, self.covers) = (None, Covers::default());
+        Ok(take(&mut self.root)?)
     }
 
     fn open_console(&mut self, rows: u32, columns: u32, uid: u32) -> Outcome {
@@ -197,7 +206,7 @@ impl Init {
     fn lift(&mut self, floor: usize) -> Outcome {
         let covers = self.covers.registers();
         let registers = [&mut self.channel, &mut self.mount, &mut self.root, &mut self.proc];
-        for register in registers.into_iter().chain([&mut self.tty, &mut self.state]).chain(covers).flatten() {
+        for register in registers.into_iter().chain([&mut self.tty, &mut self.state, &mut self.gate]).chain(covers).flatten() {
             process::lift(register, floor)?;
         }
         Ok(())

@@ -68,12 +68,6 @@ impl Cgroup {
         Ok(Self { places: host.hierarchies().iter().map(place).collect() })
     }
 
-    /// Whether [`create`](Self::create) made exactly the container's own directories, which is what
-    /// [`remove`](Self::remove) takes for granted if it is not told otherwise.
-    pub(crate) fn is_as_planned(&self) -> bool {
-        self.places.iter().all(|place| place.made == Some(1))
-    }
-
     /// The controllers and the full path in each hierarchy; the unified one comes last.
     #[cfg(test)]
     pub(crate) fn paths(&self) -> impl Iterator<Item = (&str, &Path)> {
@@ -86,19 +80,26 @@ impl Cgroup {
         self.places.iter().find(same).map(|place| place.path.clone()).unwrap_or_default()
     }
 
-    /// Makes the cgroup in every hierarchy, or in none. One that exists is taken if nobody is in it.
+    /// Makes the cgroup in every hierarchy of this version, or in none. One that exists is taken if nobody is in it.
     ///
-    /// After a failure this `Cgroup` names no place any more: what is there is not ours to be killed or removed.
-    pub(crate) fn create(&mut self) -> Result<()> {
+    /// In two parts, since the unified one has to be there before init is, while those of version 1 can be made
+    /// while it works. After a failure this `Cgroup` names no place of the version any more: what is there is not
+    /// ours to be killed or removed.
+    pub(crate) fn create(&mut self, version: Version) -> Result<()> {
         let unified = self.places.iter().all(|place| place.version == Version::V2 || place.is_named());
-        let result = self.places.iter_mut().try_for_each(|place| place.create(unified));
-        if result.is_err() {
-            for place in self.places.drain(..).rev() {
+        let (mut places, others) = self.places.drain(..).partition::<Vec<_>, _>(|place| place.version == version);
+        self.places = others;
+        if let Err(error) = places.iter_mut().try_for_each(|place| place.create(unified)) {
+            for place in places.iter().rev() {
                 // What was not reached yet has nothing to undo.
                 place.rmdir(place.made.unwrap_or(0), Instant::now()).ok();
             }
+            return Err(error);
         }
-        result
+        // The unified one stays the last.
+        let at = if version == Version::V1 { 0 } else { self.places.len() };
+        self.places.splice(at..at, places);
+        Ok(())
     }
 
     /// The version 1 cgroups, of which [`join_files`](Self::join_files) will open the files in this order.
@@ -130,15 +131,15 @@ impl Cgroup {
     /// ancestors it made that are empty. Waits a little for processes that are dying. Goes as far as it can, and tells
     /// the first failure.
     ///
-    /// If it is not known what `create` made (the caller crashed in between), nobody has been inside yet: then the
-    /// container's own cgroups are removed if they are empty, and the ancestors are left.
+    /// If it is not known what `create` made (the caller crashed in between), no more than an init that ends by itself
+    /// has been inside: then the container's own cgroups are removed once they are empty, and the ancestors are left.
     pub(crate) fn remove(&self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut result = Ok(());
         for place in self.places.iter().rev() {
             match place.made {
                 Some(made) => result = result.and(place.rmdir(made, deadline)),
-                None => drop(rustix::fs::rmdir(&place.path)),
+                None => place.rmdir_if_empty(deadline),
             }
         }
         result
@@ -223,6 +224,12 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    fn rmdir_if_empty(&self, deadline: Instant) {
+        while rustix::fs::rmdir(&self.path) == Err(Errno::BUSY) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn rmdir_once(&self) -> rustix::io::Result<()> {

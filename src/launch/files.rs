@@ -17,12 +17,8 @@ pub struct Files<'a> {
     pub namespaces: Vec<OwnedFd>,
     /// Detached clones of mount sources.
     pub sources: Vec<OwnedFd>,
-    /// `tasks` files.
-    pub cgroups: Vec<OwnedFd>,
     /// The container's descriptors, by their number there.
     pub given: Vec<BorrowedFd<'a>>,
-    /// The start gate.
-    pub gate: Option<OwnedFd>,
     /// The lowest number that is not one of the container's.
     pub above: RawFd,
 }
@@ -61,9 +57,7 @@ impl<'a> Files<'a> {
         Ok(Self {
             namespaces: namespaces.collect::<Result<_>>()?,
             sources: sources.collect::<Result<_>>()?,
-            cgroups: Vec::new(),
             given,
-            gate: None,
             above,
         })
     }
@@ -73,9 +67,7 @@ impl<'a> Files<'a> {
         let file = match slot {
             Slot::Namespace(index) => self.namespaces.get(index).map(AsRawFd::as_raw_fd),
             Slot::Source(index) => self.sources.get(index).map(AsRawFd::as_raw_fd),
-            Slot::Cgroup(index) => self.cgroups.get(index).map(AsRawFd::as_raw_fd),
             Slot::File(index) => self.given.get(index).map(AsRawFd::as_raw_fd),
-            Slot::Gate => self.gate.as_ref().map(AsRawFd::as_raw_fd),
             Slot::State | Slot::Terminal => None,
         };
         file.unwrap_or(-1)
@@ -83,7 +75,7 @@ impl<'a> Files<'a> {
 
     /// All that init has to inherit.
     pub fn all(&self) -> Vec<RawFd> {
-        let owned = [&self.namespaces, &self.sources, &self.cgroups].into_iter().flatten().chain(&self.gate);
+        let owned = [&self.namespaces, &self.sources].into_iter().flatten();
         owned.map(AsRawFd::as_raw_fd).chain(self.given.iter().map(AsRawFd::as_raw_fd)).collect()
     }
 }

@@ -56,7 +56,7 @@ pub fn start(directory: &Path) -> Result<Answer> {
         result => result.context(what)?,
     }
     let message = Message { kind: kind::START, ..Message::default() };
-    match send(&socket, &message, None) {
+    match send(&socket, &message, &[]) {
         // init went away after the connection was made.
         Err(error) if error.raw_os_error() == Some(libc::EPIPE) => return Ok(Answer::Closed),
         result => result.context(what)?,

@@ -17,6 +17,7 @@ use std::path::Path;
 use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_MAPS, kind};
 use oci_spec::runtime::{LinuxResources, Spec};
 
+use crate::cgroup::Version;
 use crate::error::{Context, Error, Result};
 use crate::plan::{self, Plan};
 use crate::sys::socket::Received;
@@ -55,42 +56,36 @@ pub struct Created {
 
 /// Creates a container, or leaves nothing but the directory, empty. `record` has no process yet.
 pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
-    let mut files = Files::open(request.plan, request.rootfs, request.files.clone())?;
-    let mut undo = Undo::new(request.directory, record);
-
+    let files = Files::open(request.plan, request.rootfs, request.files.clone())?;
     fault::at("record")?;
-    undo.record.begin(request.directory)?;
+    let mut undo = Undo::new(request.directory, record)?;
     fault::at("cgroup")?;
-    undo.record.cgroup.create()?;
-    if !undo.record.cgroup.is_as_planned() {
-        // Again, now with the directories that were made.
-        undo.record.begin(request.directory)?;
-    }
-    fault::at("gate")?;
-    files.gate = Some(files::above(gate::open(request.directory)?, files.above)?);
-    for file in undo.record.cgroup.join_files()? {
-        files.cgroups.push(files::above(file, files.above)?);
-    }
-
+    undo.record.cgroup.create(Version::V2)?;
     let cgroup = undo.record.cgroup.directory()?;
     fault::at("spawn")?;
     let flags = request.plan.namespaces.spawn_flags();
     let steps = &request.plan.steps;
-    let (talk, child) = Talk::spawn(
-        steps,
-        |slot| files.number(slot),
-        &files.all(),
-        flags,
-        cgroup.as_ref().map(AsFd::as_fd),
-        files.above,
-    )?;
+    let number = |slot| files.number(slot);
+    let cgroup = cgroup.as_ref().map(AsFd::as_fd);
+    let (talk, child) = Talk::spawn(steps, number, &files.all(), flags, cgroup, files.above)?;
     drop(files);
     undo.child = Some(child);
 
+    // From here on init works beside us; it joins the cgroups when it needs them.
+    fault::at("cgroups")?;
+    undo.record.cgroup.create(Version::V1)?;
+    let tasks = undo.record.cgroup.join_files()?;
+    if !tasks.is_empty() {
+        talk.cgroups(&tasks)?;
+    }
+    drop(tasks);
+    undo.write()?;
     // Only now that init has left the host's memory: a limit that is too tight kills init, not the host.
     fault::at("limits")?;
     let resources = request.spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
     undo.record.cgroup.apply_limits(&resources)?;
+    fault::at("gate")?;
+    let gate = gate::open(request.directory)?;
 
     let console = converse(&talk, &mut undo, request, &resources)?;
     fault::at("commit")?;
@@ -99,11 +94,11 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let (start_time, _) = pidfd::stat(pid).context(|| "cannot read init's start time")?;
     let init = Init { pid, start_time };
     undo.record.init = Some(init.clone());
-    undo.record.commit(request.directory)?;
+    undo.write()?;
     fault::at("reply")?;
     let state = || memfd::data("brig-state", undo.record.state("created", Some(pid)).as_bytes());
     let state = start_hooks(request.spec).then(state).transpose()?;
-    talk.reply(state.as_ref().map(AsFd::as_fd))?;
+    talk.reply(state.as_ref().map(AsFd::as_fd), Some(gate.as_fd()))?;
     fault::at("done")?;
     undo.forget();
     Ok(Created { init, pidfd, console })
@@ -133,14 +128,15 @@ fn converse(
             (kind::REACHED, POINT_MAPS) => {
                 fault::at("maps")?;
                 maps::write(undo.child()?.pid, request.spec)?;
-                talk.reply(None)?;
+                talk.reply(None, None)?;
             }
             (kind::REACHED, POINT_HOOKS) => {
                 fault::at("hooks")?;
                 undo.hooked = true;
                 let state = undo.record.state("creating", Some(undo.child()?.pid));
                 runtime_hooks(request.spec, &undo.record.bundle, &state)?;
-                talk.reply(Some(memfd::data("brig-state", state.as_bytes())?.as_fd()))?;
+                let state = memfd::data("brig-state", state.as_bytes())?;
+                talk.reply(Some(state.as_fd()), None)?;
             }
             (kind::REACHED, POINT_COMMIT) => return Ok(console),
             _ => return Err(talk.error(&request.plan.steps, &received)),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What is on disk of a container, in `<root>/<id>/`.
+//! What is on disk of a container: `<root>/<id>/state.jsonl`, a journal of which the last line counts.
 //!
-//! create writes it twice: before the first change to the host `creating.json`, with all that may have to be undone,
-//! and at the end `state.json`, with the init process. Two names, since a filesystem may flush a file that
-//! takes another's place to its disk, and that would be a large part of a start.
+//! create writes a line before the first change to the host, with all that may have to be undone; one with the cgroups
+//! that it made; and one with the init process. A file that grows, since to put another one in its place costs many
+//! times as much on some filesystems, which flush it to the disk then.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,8 +21,7 @@ use crate::plan::Place;
 
 /// Raised when the format changes in a way that older versions cannot read.
 const VERSION: u32 = 1;
-const CREATING: &str = "creating.json";
-const CREATED: &str = "state.json";
+const NAME: &str = "state.jsonl";
 
 /// The init process, by what makes a pid unmistakable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,24 +68,21 @@ pub struct Record {
 impl Record {
     /// Reads the record in a container's directory; `None` if there is none (yet).
     pub fn read(directory: &Path) -> Result<Option<Self>> {
-        let path = directory.join(CREATED);
+        let path = directory.join(NAME);
         let what = || format!("cannot read {}", path.display());
         let text = match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::read_unfinished(directory)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             result => result.context(what)?,
         };
+        // Behind the last end of a line is what a creator that died, or is at work, has not written whole.
+        let Some(line) = text.rsplit(|byte| *byte == b'\n').nth(1) else { return Ok(None) };
         let record: Self =
-            serde_json::from_slice(&text).map_err(|error| Error::new(Kind::Failed, format!("{}: {error}", what())))?;
+            serde_json::from_slice(line).map_err(|error| Error::new(Kind::Failed, format!("{}: {error}", what())))?;
         if record.version != VERSION {
             let text = format!("{}: it is of version {}, not {VERSION}", what(), record.version);
             return Err(Error::new(Kind::Unsupported, text));
         }
         Ok(Some(record))
-    }
-
-    /// Half a file is of a creator that died, or is at work, before it changed anything.
-    fn read_unfinished(directory: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(directory.join(CREATING)).ok()?).ok()
     }
 
     /// Stands for a container whose creator has not written a record yet, or died before it did.
@@ -114,28 +110,6 @@ impl Record {
         VERSION
     }
 
-    /// Writes what is about to be done.
-    pub fn begin(&self, directory: &Path) -> Result<()> {
-        self.write(&directory.join(CREATING))
-    }
-
-    /// Writes what was done. Readers see this or what was there before, never half of it.
-    pub fn commit(&self, directory: &Path) -> Result<()> {
-        let (path, new) = (directory.join(CREATED), directory.join("state.json.new"));
-        self.write(&new)?;
-        fs::rename(&new, &path).context(|| format!("cannot write {}", path.display()))?;
-        let _ = fs::remove_file(directory.join(CREATING));
-        Ok(())
-    }
-
-    fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_vec(self).map_err(|error| Error::new(Kind::Bug, error.to_string()))?;
-        let what = || format!("cannot write {}", path.display());
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path).context(what)?;
-        file.write_all(&text).context(what)
-    }
-
     /// The state as the spec defines it, with the fields that runc adds (rootfs, created, owner).
     pub fn state(&self, status: &str, pid: Option<i32>) -> String {
         let mut state = json!({
@@ -152,6 +126,27 @@ impl Record {
         }
         state["owner"] = json!(owner_name(self.owner));
         serde_json::to_string_pretty(&state).unwrap_or_default()
+    }
+}
+
+/// The file that a creator writes its records to.
+pub struct Journal {
+    file: fs::File,
+}
+
+impl Journal {
+    /// Makes the file.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let path = directory.join(NAME);
+        let file = fs::OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
+        Ok(Self { file: file.context(|| format!("cannot make {}", path.display()))? })
+    }
+
+    /// Adds a record, which takes the place of the one before.
+    pub fn write(&mut self, record: &Record) -> Result<()> {
+        let mut line = serde_json::to_vec(record).map_err(|error| Error::new(Kind::Bug, error.to_string()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).context(|| "cannot write the container's state")
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use brig_wire::{Message, kind};
+use brig_wire::{GATE, Message, STATE, kind};
 
 use super::files::above;
 use crate::error::{Context, Error, Kind, Result};
@@ -61,10 +61,26 @@ impl Talk {
         socket::receive(&self.socket).context(|| "cannot hear from init")
     }
 
-    /// Lets init go on.
-    pub fn reply(&self, file: Option<BorrowedFd<'_>>) -> Result<()> {
-        let message = Message { kind: kind::REPLY, ..Message::default() };
-        socket::send(&self.socket, &message, file).context(|| "cannot answer init")
+    /// Lets init go on, with a hook state and the start gate where it needs them.
+    pub fn reply(&self, state: Option<BorrowedFd<'_>>, gate: Option<BorrowedFd<'_>>) -> Result<()> {
+        let given = |file: Option<BorrowedFd<'_>>, bit| if file.is_some() { bit } else { 0 };
+        let value = given(state, STATE) | given(gate, GATE);
+        let files: Vec<_> = [state, gate].into_iter().flatten().collect();
+        self.send(&Message { kind: kind::REPLY, value, ..Message::default() }, &files)
+    }
+
+    /// Gives init the version 1 cgroups to join; it may not have asked yet.
+    pub fn cgroups(&self, tasks: &[OwnedFd]) -> Result<()> {
+        let files: Vec<_> = tasks.iter().map(AsFd::as_fd).collect();
+        self.send(&Message { kind: kind::CGROUPS, ..Message::default() }, &files)
+    }
+
+    /// An init that is gone is not told of here but when it is heard from next, since it may have said why.
+    fn send(&self, message: &Message, files: &[BorrowedFd<'_>]) -> Result<()> {
+        match socket::send(&self.socket, message, files) {
+            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => Ok(()),
+            result => result.context(|| "cannot answer init"),
+        }
     }
 
     /// The error in a message that should not have come, or that tells of one.

@@ -4,6 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use super::record::Journal;
 use super::{Record, hooks};
 use crate::error::{Error, Kind, Result};
 use crate::sys::pidfd;
@@ -12,7 +13,8 @@ use crate::sys::spawn::Child;
 /// The undoing of an unfinished create.
 pub struct Undo<'a> {
     directory: &'a Path,
-    /// The record as it is on disk.
+    journal: Journal,
+    /// What there is to undo.
     pub record: Record,
     /// The init.
     pub child: Option<Child>,
@@ -22,9 +24,17 @@ pub struct Undo<'a> {
 }
 
 impl<'a> Undo<'a> {
-    /// Nothing done yet.
-    pub fn new(directory: &'a Path, record: Record) -> Self {
-        Self { directory, record, child: None, hooked: false, armed: true }
+    /// Nothing done yet, and what is to be done on disk.
+    pub fn new(directory: &'a Path, record: Record) -> Result<Self> {
+        let journal = Journal::open(directory)?;
+        let mut undo = Self { directory, journal, record, child: None, hooked: false, armed: true };
+        undo.write()?;
+        Ok(undo)
+    }
+
+    /// Writes to disk what was done so far.
+    pub fn write(&mut self) -> Result<()> {
+        self.journal.write(&self.record)
     }
 
     /// The init that was spawned.

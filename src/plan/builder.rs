@@ -16,14 +16,10 @@ use crate::error::{Error, Result};
 pub enum Slot {
     /// The n-th namespace that is joined by its path.
     Namespace(usize),
-    /// The n-th `tasks` file of a version 1 cgroup.
-    Cgroup(usize),
     /// The n-th mount source that the host clones, for a user namespace that could not reach it.
     Source(usize),
     /// The container's descriptor n: stdio, then the caller's extra files.
     File(usize),
-    /// The listening socket of the start gate.
-    Gate,
     /// The hook state.
     State,
     /// The terminal made by the plan itself.

@@ -2,22 +2,38 @@
 //! Entering the cgroups, and showing them: mounts of type `cgroup` and `cgroup2`.
 
 use std::ffi::CString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use brig_wire::Step;
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
 
 use super::Context;
-use super::builder::{Slot, Steps, path, with_strings};
+use super::builder::{Steps, path, with_strings};
 use super::mounts::Options;
 use crate::cgroup::{Cgroup, Hierarchy, Layout, Version};
 use crate::error::Result;
 use crate::spec::mount_options::attr::RDONLY;
 
-/// Each version 1 hierarchy's `tasks`; version 2 is entered by the clone itself.
+/// Enters the version 1 cgroups, which the host makes while init is at work: as late as can be. Version 2 is entered by
+/// the clone itself. Written to `tasks` by the process itself, while it is single-threaded, this
+/// spares the RCU grace period of a move from outside.
 pub fn join(steps: &mut Steps, cgroup: &Cgroup) {
-    for index in 0..cgroup.joined().count() {
-        steps.origin("/linux/cgroupsPath").push_slot(Slot::Cgroup(index), Step::JoinCgroup { fd: 0 });
+    if cgroup.joined().next().is_some() {
+        steps.origin("/linux/cgroupsPath").push(Step::JoinCgroups {});
+    }
+}
+
+/// Enters the cgroups, if that was not done by a first init, and then the cgroup namespace, whose root is the cgroup
+/// that its maker is in. Once: before the first mount that shows them, or after all mounts.
+pub fn enter(steps: &mut Steps, context: &mut Context<'_>) {
+    if std::mem::replace(&mut context.in_cgroups, true) {
+        return;
+    }
+    if !context.namespaces.two_stages() {
+        join(steps, context.inputs.cgroup);
+    }
+    if context.namespaces.makes(Kind::Cgroup) {
+        steps.origin("/linux/namespaces").push(Step::Unshare { flags: libc::CLONE_NEWCGROUP as u32 });
     }
 }
 
@@ -30,6 +46,8 @@ pub fn mount(
     options: &Options,
     pointer: &str,
 ) -> Result<()> {
+    enter(steps, context);
+    steps.origin(pointer);
     let host = context.inputs.host;
     let destination = mount.destination();
     let unified = host.hierarchies().iter().find(|hierarchy| hierarchy.version == Version::V2);
@@ -85,8 +103,9 @@ fn one(
             steps.push(Step::NewMount { fstype, source: c"cgroup", options: list, attrs: options.all() as u32 });
         });
     } else {
-        let own: PathBuf = context.inputs.cgroup.directory_in(hierarchy);
-        context.clone_tree(steps, &own, false, pointer)?;
+        // Not by the host, which has not made it yet when it opens the mount sources.
+        let own = path(&context.inputs.cgroup.directory_in(hierarchy), pointer)?;
+        steps.push(Step::CloneTree { path: &own, recursive: 0 });
         options.attributes(steps);
     }
     steps.push(Step::Attach { target: &path(destination, pointer)?, flags: 0 });

@@ -28,7 +28,7 @@ pub struct Place {
 /// The places of the steps behind the gate, by the steps' indices.
 pub fn places_after_gate(steps: &Steps) -> BTreeMap<u32, Place> {
     let numbered = (0..).zip(steps.iter());
-    let after = numbered.skip_while(|(_, (step, _))| !matches!(step, Step::Gate { .. }));
+    let after = numbered.skip_while(|(_, (step, _))| !matches!(step, Step::Gate {}));
     after.map(|(index, (step, origin))| (index, Place::of(&step, origin))).collect()
 }
 

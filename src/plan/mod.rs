@@ -58,7 +58,7 @@ pub struct Plan {
     pub namespaces: Namespaces,
     /// The mount sources that the host clones before the launch, by [`Slot::Source`].
     pub sources: Vec<Source>,
-    /// The version 1 cgroups that init enters, by [`Slot::Cgroup`].
+    /// The version 1 cgroups that init enters.
     pub cgroups: Vec<PathBuf>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
@@ -80,6 +80,7 @@ struct Context<'a> {
     inputs: &'a Inputs<'a>,
     namespaces: Namespaces,
     user_namespace: bool,
+    in_cgroups: bool,
     sources: Vec<Source>,
 }
 
@@ -111,14 +112,15 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
     let namespaces = Namespaces::read(linux, inputs.privileged);
     let user_namespace = namespaces.has(Kind::User);
-    let mut context = Context { spec, inputs, namespaces, user_namespace, sources: Vec::new() };
+    let mut context = Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, sources: Vec::new() };
     let mut steps = Steps::new();
 
     oom_score(&mut steps, process)?;
-    context.namespaces.steps(&mut steps, spec, |steps| cgroups::join(steps, inputs.cgroup))?;
+    context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
     mounts::steps(&mut steps, &mut context)?;
+    cgroups::enter(&mut steps, &mut context);
     devices::steps(&mut steps, &mut context)?;
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;

@@ -12,6 +12,8 @@ use brig_wire::{POINT_MAPS, Step};
 use oci_spec::runtime::{Linux, LinuxNamespaceType as Kind, Spec};
 
 use super::builder::{Slot, Steps, text};
+use super::cgroups;
+use crate::cgroup::Cgroup;
 use crate::error::Result;
 
 const NEWTIME: u64 = libc::CLONE_NEWTIME as u64;
@@ -83,17 +85,17 @@ impl Namespaces {
         if self.two_stages() { 0 } else { self.new & !NEWCGROUP }
     }
 
-    /// The steps up to the point where init is in all namespaces but the cgroup namespace.
-    ///
-    /// `join_cgroup` appends the steps that enter the version 1 cgroups: done early, by a single-threaded process
-    /// that writes its own `tasks`, which spares the RCU grace period of a move from outside.
-    pub fn steps(&self, steps: &mut Steps, spec: &Spec, join_cgroup: impl FnOnce(&mut Steps)) -> Result<()> {
+    /// The steps up to the point where init is in all namespaces but a new cgroup namespace. Of two inits, the first
+    /// one enters the cgroups.
+    pub fn steps(&self, steps: &mut Steps, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
         // While the host may still have to write the id maps as an ordinary user, init has to stay dumpable.
         let maps = self.new & NEWUSER != 0;
         if !maps {
             steps.origin("").push(Step::Undumpable {});
         }
-        join_cgroup(steps);
+        if self.two_stages() {
+            cgroups::join(steps, cgroup);
+        }
         if self.new & NEWTIME != 0 {
             steps.origin("/linux/timeOffsets").push(Step::Unshare { flags: NEWTIME as u32 });
             if let Some(offsets) = time_offsets(spec) {
@@ -116,10 +118,6 @@ impl Namespaces {
             steps.origin("").push(Step::Undumpable {});
         } else if self.joins(NEWUSER) {
             steps.push(Step::BecomeRoot {});
-        }
-        if self.new & NEWCGROUP != 0 {
-            // Only now, since the root of the new one is the cgroup that its maker is in.
-            steps.origin("/linux/namespaces").push(Step::Unshare { flags: NEWCGROUP as u32 });
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use brig_wire::{Numbers, POINT_COMMIT, Sink, Step};
 use oci_spec::runtime::{Capabilities, PosixRlimitType as Rlimit, Process};
 
-use super::builder::{Slot, path, text, texts, with_strings};
+use super::builder::{path, text, texts, with_strings};
 use super::{Context, Steps, devices, hooks, seccomp};
 use crate::error::{Error, Result};
 
@@ -89,7 +89,7 @@ pub fn steps(steps: &mut Steps, context: &Context<'_>, process: &Process) -> Res
     steps.origin("/process/args/0");
     with_strings(&candidates, |candidates| steps.push(Step::FindProgram { candidates }));
     steps.origin("").push(Step::Sync { point: POINT_COMMIT });
-    steps.push_slot(Slot::Gate, Step::Gate { listener: 0 });
+    steps.push(Step::Gate {});
 
     hooks::start_container(steps, context.spec)?;
     if let Some(filter) = &filter {

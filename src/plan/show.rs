@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use brig_wire::Step;
+
 use super::{Plan, Slot};
 
 impl Plan {
@@ -12,6 +14,9 @@ impl Plan {
         let slots: Vec<_> = self.steps.slots().collect();
         for (index, (step, origin)) in self.steps.iter().enumerate() {
             let mut line = format!("{index:3}  {step}");
+            if let Step::JoinCgroups {} = step {
+                self.cgroups.iter().for_each(|path| line.extend([" ", &path.to_string_lossy()]));
+            }
             for (_, slot) in slots.iter().filter(|(step, _)| *step as usize == index) {
                 let _ = write!(line, " [{}]", self.slot(*slot));
             }
@@ -30,16 +35,11 @@ impl Plan {
                 Some(join) => join.path.display().to_string(),
                 None => "namespace".into(),
             },
-            Slot::Cgroup(index) => match self.cgroups.get(index) {
-                Some(path) => path.display().to_string(),
-                None => "cgroup".into(),
-            },
             Slot::Source(index) => match self.sources.get(index).and_then(|source| source.path.as_ref()) {
                 Some(path) => format!("host {}", path.display()),
                 None => "root filesystem".into(),
             },
             Slot::File(index) => format!("file {index}"),
-            Slot::Gate => "start gate".into(),
             Slot::State => "state".into(),
             Slot::Terminal => "terminal".into(),
         }

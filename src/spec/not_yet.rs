@@ -41,13 +41,14 @@ pub fn refuses(place: &str) -> bool {
 pub fn check(document: &Value) -> Result<()> {
     let mut refusal = None;
     let mut refuse = |at: String, what: &str| {
-        refusal
-            .get_or_insert_with(|| Error::config(at, format!("{what} are not supported yet")).kind(Kind::Unsupported));
+        refusal.get_or_insert_with(|| {
+            Error::config(at, format!("brig does not support {what} yet")).kind(Kind::Unsupported)
+        });
     };
     for (place, only, what) in TABLE {
         each(document, place, &mut |at, value| {
             if !value.is_null() && only.is_none_or(|only| value == only) {
-                refuse(at, what);
+                refuse(at.to_string(), what);
             }
         });
     }
@@ -55,7 +56,7 @@ pub fn check(document: &Value) -> Result<()> {
         if let Some(name) = value.as_str()
             && mount_option(name) == Some(&Effect::NotYet)
         {
-            refuse(at, &format!("mounts with the option {name}"));
+            refuse(at.to_string(), &format!("mounts with the option {name}"));
         }
     });
     refusal.map_or(Ok(()), Err)

@@ -114,7 +114,8 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 
 /// Gives the document its types.
 pub fn typed<'de, T: Deserialize<'de>>(document: &'de Value) -> Result<T> {
-    serde_path_to_error::deserialize(document).map_err(|error| {
+    // To keep the path takes longer than the rest, and is of use only if there is an error.
+    T::deserialize(document).or_else(|_| serde_path_to_error::deserialize(document)).map_err(|error| {
         let pointer = pointer::from_path(error.path());
         explain(document, pointer, &error.inner().to_string())
     })

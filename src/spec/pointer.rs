@@ -2,7 +2,7 @@
 //! JSON pointers (RFC 6901): how an error says which field it means.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
@@ -35,32 +35,57 @@ pub fn from_path(path: &Path) -> String {
     pointer
 }
 
-/// Calls `visit` with each place that `pattern` matches, in the order of the document. A pattern is
-/// a pointer in which `*` stands for every key or index.
-pub fn each<'a>(document: &'a Value, pattern: &str, visit: &mut impl FnMut(String, &'a Value)) {
-    fn descend<'a>(value: &'a Value, at: String, rest: &str, visit: &mut impl FnMut(String, &'a Value)) {
-        let Some(rest) = rest.strip_prefix('/') else { return visit(at, value) };
-        let (step, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        match value {
-            Value::Object(object) if step == "*" => {
-                for (key, value) in object {
-                    descend(value, join(&at, key), rest, visit);
-                }
-            }
-            Value::Array(list) if step == "*" => {
-                for (index, value) in list.iter().enumerate() {
-                    descend(value, join(&at, index), rest, visit);
-                }
-            }
-            Value::Object(object) => {
-                if let Some(value) = object.get(step) {
-                    descend(value, join(&at, step), rest, visit);
-                }
-            }
-            _ => {}
+/// A place in a document; it becomes a pointer, by `to_string`, only if somebody wants to know.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The place it is in, and the step from there; `None` is the document.
+    from: Option<(&'a Place<'a>, Step<'a>)>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+impl Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from {
+            None => Ok(()),
+            Some((parent, Step::Key(key))) => write!(f, "{parent}/{}", escape(key)),
+            Some((parent, Step::Index(index))) => write!(f, "{parent}/{index}"),
         }
     }
-    descend(document, String::new(), pattern, visit);
+}
+
+/// Calls `visit` with each place that `pattern` matches, in the order of the document. A pattern is
+/// a pointer in which `*` stands for every key or index.
+pub fn each<'a>(document: &'a Value, pattern: &str, visit: &mut impl FnMut(&Place<'_>, &'a Value)) {
+    descend(document, &Place { from: None }, pattern, visit);
+}
+
+fn descend<'a>(value: &'a Value, at: &Place<'_>, rest: &str, visit: &mut impl FnMut(&Place<'_>, &'a Value)) {
+    let Some(rest) = rest.strip_prefix('/') else { return visit(at, value) };
+    let (step, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let inside = |step| Place { from: Some((at, step)) };
+    match value {
+        Value::Object(object) if step == "*" => {
+            for (key, value) in object {
+                descend(value, &inside(Step::Key(key)), rest, visit);
+            }
+        }
+        Value::Array(list) if step == "*" => {
+            for (index, value) in list.iter().enumerate() {
+                descend(value, &inside(Step::Index(index)), rest, visit);
+            }
+        }
+        Value::Object(object) => {
+            if let Some(value) = object.get(step) {
+                descend(value, &inside(Step::Key(step)), rest, visit);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// [`each`], for changing what is there.

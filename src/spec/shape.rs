@@ -154,16 +154,16 @@ pub fn check(document: &Value) -> Result<()> {
             Value::Object(object) => {
                 let absent = |key: &&&str| object.get(**key).is_none_or(Value::is_null);
                 if let Some(key) = members.iter().find(absent) {
-                    refuse(join(&at, key), "is missing".into());
+                    refuse(format!("{at}/{key}"), "is missing".into());
                 }
             }
-            other => refuse(at, format!("must be an object, not {}", describe(other))),
+            other => refuse(at.to_string(), format!("must be an object, not {}", describe(other))),
         });
     }
     for pattern in NAMES {
         each(document, pattern, &mut |at, value| {
             if !value.is_string() && !value.is_null() {
-                refuse(at, format!("must be a string, not {}", describe(value)));
+                refuse(at.to_string(), format!("must be a string, not {}", describe(value)));
             }
         });
     }
@@ -171,7 +171,7 @@ pub fn check(document: &Value) -> Result<()> {
         let is_pipe = device.get("type").is_some_and(|kind| kind == "p");
         for key in ["major", "minor"] {
             if !is_pipe && device.get(key).is_none_or(Value::is_null) {
-                refuse(join(&at, key), "is missing".into());
+                refuse(format!("{at}/{key}"), "is missing".into());
             }
         }
     });

@@ -10,20 +10,19 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 
-use brig_wire::{Message, TEXT_MAX};
+use brig_wire::{FILES_MAX, Message, TEXT_MAX};
 
 /// A connected pair: one end for us, one for init.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
-/// Sends a message, with a descriptor if there is one.
-pub fn send(socket: impl AsFd, message: &Message, file: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+/// Sends a message, and up to [`FILES_MAX`] descriptors with it.
+pub fn send(socket: impl AsFd, message: &Message, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES_MAX))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let files = file.map(|file| [file]);
-    if let Some(files) = &files {
-        ancillary.push(SendAncillaryMessage::ScmRights(files));
+    if !files.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(files)) {
+        return Err(io::Error::from_raw_os_error(libc::E2BIG));
     }
     sendmsg(socket, &[IoSlice::new(&message.encode())], &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok(())

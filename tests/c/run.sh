@@ -8,7 +8,18 @@ set -eu
 . tests/lab/stage.sh
 
 work=$(mktemp -d)
-trap 'rm -rf "${work:?}"' EXIT
+# A test that gave up may have left a container.
+clean_up() {
+    local root id
+    for root in "$work"/root-*; do
+        [ -d "$root" ] || continue
+        brig --root "$root" list --quiet | while read -r id; do
+            brig --root "$root" delete --force "$id" || true
+        done
+    done
+    rm -rf "${work:?}"
+}
+trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 export TEST_BUNDLES=$work/bundles

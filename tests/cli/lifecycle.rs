@@ -159,3 +159,26 @@ fn adopted_processes_do_not_stay_as_zombies() {
     assert_eq!(output, "");
     lab.assert_clean();
 }
+
+#[test]
+fn all_processes_can_be_killed() {
+    let lab = lab();
+    let id = sleeper(&lab);
+    lab.brig(&["kill", "--all", &id, "9"]).success();
+    wait_for(&lab, &id, "stopped");
+    lab.brig(&["delete", &id]).success();
+    lab.assert_clean();
+}
+
+#[test]
+fn what_clients_always_send_is_accepted() {
+    let lab = lab();
+    let log = lab.path.join("log.json");
+    let globals = ["--log", log.to_str().unwrap(), "--log-format=json", "--rootless=false"];
+    let flags = ["run", "-no-subreaper", "--no-new-keyring", "-bundle", ".", "--preserve-fds", "0"];
+    lab.write(&["echo", "here"], |_| ());
+    let done = lab.brig(&[&globals[..], &flags, &[&lab.id("client")]].concat());
+    assert_eq!((done.success().as_str(), done.err().as_str()), ("here", ""));
+    assert_eq!(fs::read_to_string(&log).unwrap(), "");
+    lab.assert_clean();
+}

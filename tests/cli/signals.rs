@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Signals to a `brig run` that stays: they are the container's.
+//! Signals to this program: while it creates they undo it, then they are the container's.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -11,7 +13,7 @@ use crate::common::Lab;
 use crate::lab;
 
 /// A running `brig run`, once its container has printed "ready".
-fn ready(lab: &Lab, script: &str) -> (Child, BufReader<std::process::ChildStdout>) {
+fn ready(lab: &Lab, script: &str) -> (Child, BufReader<ChildStdout>) {
     lab.write(&["sh", "-c", script], |_| ());
     let mut child = lab.command(&["run", &lab.id("signals")]).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -64,7 +66,7 @@ fn hooks_start_without_a_trace_of_ours() {
         spec["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sh", "args": ["sh", "-c", line] }] });
     });
     lab.run().success();
-    let text = std::fs::read_to_string(file).unwrap();
+    let text = fs::read_to_string(file).unwrap();
     assert!(text.lines().count() == 2 && text.lines().all(|line| line.ends_with("\t0000000000000000")), "{text}");
 }
 
@@ -72,15 +74,19 @@ fn hooks_start_without_a_trace_of_ours() {
 fn during_create_they_undo_it() {
     let lab = lab();
     let file = lab.path.join("hook");
-    let line = format!("touch {}; sleep 0.5", file.display());
+    let line = format!("touch {}; sleep 0.3", file.display());
     lab.write(&["sleep", "1000"], |spec| {
         spec["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sh", "args": ["sh", "-c", line] }] });
     });
-    let mut child = lab.command(&["run", &lab.id("cancel")]).stderr(Stdio::null()).spawn().unwrap();
-    while !file.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+    let id = lab.id("cancel");
+    for arguments in [&["run", &id][..], &["run", "--detach", &id], &["create", &id]] {
+        let _ = fs::remove_file(&file);
+        let mut child = lab.command(arguments).stderr(Stdio::null()).spawn().unwrap();
+        while !file.exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        kill(&child, Signal::INT);
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{arguments:?}");
+        lab.assert_clean();
     }
-    kill(&child, Signal::INT);
-    assert_eq!(child.wait().unwrap().code(), Some(1));
-    lab.assert_clean();
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
 use std::time::Duration;
 
-use brig_wire::{Act, Step, kind};
+use brig_wire::{Act, POINT_COMMIT, Step, kind};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt, socket, sockopt,
 };
@@ -47,9 +47,9 @@ fn packets() -> OwnedFd {
 
 /// Waits at the gate, then does the rest of the plan.
 fn at_gate(gate: &Gate, rest: impl FnOnce(Plan) -> Plan) -> Session {
-    let mut plan = Plan::new();
-    let listener = plan.fd(&gate.listener);
-    let session = rest(plan.step(Step::Gate { listener })).start(0);
+    let session = rest(Plan::new().sync(POINT_COMMIT).step(Step::Gate {})).start(0);
+    session.reached(POINT_COMMIT);
+    session.give_gate(gate);
     assert!(session.receive().is_none(), "the control socket closes");
     session
 }
@@ -95,12 +95,12 @@ fn a_failure_after_the_gate_goes_to_the_starter() {
         let connection = gate.connect();
         send(&connection, kind::START, None).expect("the gate");
         let (message, ..) = receive(&connection).expect("a message");
-        assert_eq!((message.kind, message.step, message.errno), (kind::FAILED, 1, errno));
+        assert_eq!((message.kind, message.step, message.errno), (kind::FAILED, 2, errno));
         assert_eq!(Act::from_code(message.act), Some(act));
         assert_eq!(session.exit_code(), code);
     }
     let mut session = at_gate(&gate, |mut plan| {
-        plan.fail_at = 1;
+        plan.fail_at = 2;
         plan.shell("exit 0")
     });
     let connection = gate.connect();

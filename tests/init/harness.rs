@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use brig_wire::{Act, Header, Message, NO_FAULT, Step, Strings, attach, kind};
+use crate::gate::Gate;
+use brig_wire::{Act, GATE, Header, Message, NO_FAULT, STATE, Step, Strings, attach, kind};
 use nix::cmsg_space;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
@@ -235,11 +236,16 @@ pub fn receive(socket: &impl AsRawFd) -> Option<(Message, String, Option<OwnedFd
     Some((message, String::from_utf8_lossy(text).into_owned(), fd))
 }
 
-/// Sends a message of this kind.
+/// Sends a message of this kind; a descriptor with a reply is the hook state.
 pub fn send(socket: &impl AsRawFd, kind: u32, fd: Option<&OwnedFd>) -> nix::Result<usize> {
-    let bytes = Message { kind, ..Message::default() }.encode();
-    let fds: Vec<RawFd> = fd.iter().map(|fd| fd.as_raw_fd()).collect();
-    let rights = [ControlMessage::ScmRights(&fds)];
+    let fds: Vec<_> = fd.into_iter().map(AsRawFd::as_raw_fd).collect();
+    send_files(socket, kind, if fds.is_empty() { 0 } else { STATE }, &fds)
+}
+
+/// Sends a message of this kind and value with descriptors.
+pub fn send_files(socket: &impl AsRawFd, kind: u32, value: i64, fds: &[RawFd]) -> nix::Result<usize> {
+    let bytes = Message { kind, value, ..Message::default() }.encode();
+    let rights = [ControlMessage::ScmRights(fds)];
     let rights = if fds.is_empty() { &rights[..0] } else { &rights[..] };
     sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&bytes)], rights, MsgFlags::MSG_NOSIGNAL, None)
 }
@@ -317,6 +323,12 @@ impl Session {
 
     pub fn reply(&self, fd: Option<&OwnedFd>) {
         send(self.socket.as_ref().expect("the socket"), kind::REPLY, fd).expect("init to live");
+    }
+
+    /// Answers with the start gate.
+    pub fn give_gate(&self, gate: &Gate) {
+        let socket = self.socket.as_ref().expect("the socket");
+        send_files(socket, kind::REPLY, GATE, &[gate.listener.as_raw_fd()]).expect("init to live");
     }
 
     pub fn wait(&mut self) -> WaitStatus {

@@ -14,11 +14,12 @@ const ROUNDS: usize = 300;
 #[test]
 fn a_waiting_container_is_small() {
     let (root, gate) = (Temp::root(&["proc", "dev"]), Gate::new());
-    let mut plan = Plan::within(&root).proc().mount("tmpfs", &["mode=755"], "/dev");
-    let listener = plan.fd(&gate.listener);
+    let plan = Plan::within(&root).proc().mount("tmpfs", &["mode=755"], "/dev");
     let null = Step::Device { path: c"/dev/null", mode: libc::S_IFCHR | 0o666, major: 1, minor: 3, uid: 0, gid: 0 };
-    let plan = plan.step(null).pivot().step(Step::Gate { listener }).shell("exit 0");
+    let plan = plan.step(null).pivot().sync(POINT_COMMIT).step(Step::Gate {}).shell("exit 0");
     let mut session = plan.start(libc::CLONE_NEWPID);
+    session.reached(POINT_COMMIT);
+    session.give_gate(&gate);
     assert!(session.receive().is_none());
     let kib = |key: &str| session.status(key).trim_end_matches(" kB").parse::<u32>().expect("a number");
     let (rss, anonymous, tables) = (kib("VmRSS"), kib("RssAnon"), kib("VmPTE"));

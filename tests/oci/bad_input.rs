@@ -117,19 +117,62 @@ fn bundles_that_are_none() {
 #[test]
 fn fields_of_the_wrong_type() {
     let pointers = [
-        "/ociVersion", "/root", "/root/path", "/root/readonly", "/process", "/process/args", "/process/args/0", "/process/cwd", "/process/env",
-        "/process/env/0", "/process/terminal", "/process/user", "/process/user/uid", "/process/user/additionalGids", "/process/capabilities",
-        "/process/capabilities/bounding", "/process/capabilities/bounding/0", "/process/rlimits", "/process/rlimits/0", "/process/rlimits/0/soft",
-        "/process/noNewPrivileges", "/process/oomScoreAdj", "/hostname", "/mounts", "/mounts/0", "/mounts/0/destination", "/mounts/1/options",
-        "/mounts/1/options/0", "/hooks", "/hooks/prestart", "/annotations", "/linux", "/linux/namespaces", "/linux/namespaces/0",
-        "/linux/namespaces/0/type", "/linux/namespaces/0/path", "/linux/devices", "/linux/resources", "/linux/resources/memory", "/linux/resources/memory/limit",
-        "/linux/resources/devices/0/allow", "/linux/resources/pids/limit", "/linux/resources/cpu/shares", "/linux/cgroupsPath", "/linux/maskedPaths",
-        "/linux/maskedPaths/0", "/linux/readonlyPaths", "/linux/sysctl", "/linux/seccomp", "/linux/rootfsPropagation",
+        "/ociVersion",
+        "/root",
+        "/root/path",
+        "/root/readonly",
+        "/process",
+        "/process/args",
+        "/process/args/0",
+        "/process/cwd",
+        "/process/env",
+        "/process/env/0",
+        "/process/terminal",
+        "/process/user",
+        "/process/user/uid",
+        "/process/user/additionalGids",
+        "/process/capabilities",
+        "/process/capabilities/bounding",
+        "/process/capabilities/bounding/0",
+        "/process/rlimits",
+        "/process/rlimits/0",
+        "/process/rlimits/0/soft",
+        "/process/noNewPrivileges",
+        "/process/oomScoreAdj",
+        "/hostname",
+        "/mounts",
+        "/mounts/0",
+        "/mounts/0/destination",
+        "/mounts/1/options",
+        "/mounts/1/options/0",
+        "/hooks",
+        "/hooks/prestart",
+        "/annotations",
+        "/linux",
+        "/linux/namespaces",
+        "/linux/namespaces/0",
+        "/linux/namespaces/0/type",
+        "/linux/namespaces/0/path",
+        "/linux/devices",
+        "/linux/resources",
+        "/linux/resources/memory",
+        "/linux/resources/memory/limit",
+        "/linux/resources/devices/0/allow",
+        "/linux/resources/pids/limit",
+        "/linux/resources/cpu/shares",
+        "/linux/cgroupsPath",
+        "/linux/maskedPaths",
+        "/linux/maskedPaths/0",
+        "/linux/readonlyPaths",
+        "/linux/sysctl",
+        "/linux/seccomp",
+        "/linux/rootfsPropagation",
     ];
     // No field is a broken number.
     let texts = pointers.map(|pointer| [format!("{pointer}: must be "), ", not 7.5".to_owned()]);
     let texts = texts.each_ref().map(|texts| texts.each_ref().map(String::as_str));
-    let cases: Vec<Case<'_>> = pointers.iter().zip(&texts).map(|(pointer, texts)| (*pointer, json!(7.5), &texts[..])).collect();
+    let cases: Vec<Case<'_>> =
+        pointers.iter().zip(&texts).map(|(pointer, texts)| (*pointer, json!(7.5), &texts[..])).collect();
     refused(&cases);
 }
 
@@ -155,19 +198,43 @@ fn values_that_make_no_sense() {
         ("/mounts/1/type", json!("nosuchfs"), &["/mounts/1", "nosuchfs", "No such device"]),
         ("/mounts/1/options/0", json!("nosuchoption"), &["/mounts/1", "nosuchoption"]),
         ("/mounts/1/options/3", json!("size=many"), &["/mounts/1", "size"]),
-        ("/mounts/9", json!({ "destination": "/x", "type": "bind", "source": "/no/such", "options": ["bind"] }), &["/mounts/7", "/no/such"]),
+        (
+            "/mounts/9",
+            json!({ "destination": "/x", "type": "bind", "source": "/no/such", "options": ["bind"] }),
+            &["/mounts/7", "/no/such"],
+        ),
         ("/mounts/9", json!({ "destination": "/x", "type": "bind", "options": ["bind"] }), &["/mounts/7", "source"]),
         ("/mounts/9", json!({ "destination": "/x", "options": ["remount", "ro"] }), &["/mounts/7", "/x"]),
-        ("/mounts/9", json!({ "destination": "/bin/busybox/x", "type": "tmpfs" }), &["/mounts/7", "/bin/busybox/x", "Not a directory"]),
+        (
+            "/mounts/9",
+            json!({ "destination": "/bin/busybox/x", "type": "tmpfs" }),
+            &["/mounts/7", "/bin/busybox/x", "Not a directory"],
+        ),
         ("/mounts/9", json!({ "destination": "/proc/1", "type": "tmpfs" }), &["/mounts/7", "/proc/1"]),
         ("/linux/namespaces/0/type", json!("space"), &["/linux/namespaces/0/type", "space"]),
         ("/linux/namespaces/9", json!({ "type": "pid" }), &["/linux/namespaces/6", "pid"]),
-        ("/linux/namespaces/0/path", json!("/no/such/namespace"), &["/linux/namespaces/0/path", "/no/such/namespace", "No such file"]),
-        ("/linux/namespaces/0/path", json!("/etc/passwd"), &["/linux/namespaces/0/path", "/etc/passwd", "is not a namespace"]),
-        ("/linux/namespaces/0/path", json!("/proc/self/ns/net"), &["/linux/namespaces/0/path", "/proc/self/ns/net", "another type"]),
+        (
+            "/linux/namespaces/0/path",
+            json!("/no/such/namespace"),
+            &["/linux/namespaces/0/path", "/no/such/namespace", "No such file"],
+        ),
+        (
+            "/linux/namespaces/0/path",
+            json!("/etc/passwd"),
+            &["/linux/namespaces/0/path", "/etc/passwd", "is not a namespace"],
+        ),
+        (
+            "/linux/namespaces/0/path",
+            json!("/proc/self/ns/net"),
+            &["/linux/namespaces/0/path", "/proc/self/ns/net", "another type"],
+        ),
         ("/linux/namespaces/0/path", json!("proc/self/ns/pid"), &["/linux/namespaces/0/path", "absolute"]),
         ("/linux/namespaces/9", json!({ "type": "user" }), &["/linux/uidMappings"]),
-        ("/linux/uidMappings", json!([{ "containerID": 0, "hostID": 0, "size": 1 }]), &["/linux/uidMappings", "user namespace"]),
+        (
+            "/linux/uidMappings",
+            json!([{ "containerID": 0, "hostID": 0, "size": 1 }]),
+            &["/linux/uidMappings", "user namespace"],
+        ),
         ("/linux/timeOffsets", json!({ "monotonic": { "secs": 1 } }), &["/linux/timeOffsets", "time namespace"]),
         ("/linux/cgroupsPath", json!("/a/../../b"), &["/linux/cgroupsPath", ".."]),
         ("/linux/cgroupsPath", json!("/"), &["/linux/cgroupsPath"]),
@@ -175,15 +242,27 @@ fn values_that_make_no_sense() {
         ("/linux/resources/pids", json!({ "limit": -7 }), &["/linux/resources/pids/limit", "-7"]),
         ("/linux/resources/cpu", json!({ "cpus": "0-a" }), &["/linux/resources/cpu/cpus", "0-a"]),
         ("/linux/resources/devices/0/access", json!("rx"), &["/linux/resources/devices/0/access", "rx"]),
-        ("/linux/devices", json!([{ "path": "/dev/x", "type": "q", "major": 1, "minor": 1 }]), &["/linux/devices/0/type", "q"]),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "q", "major": 1, "minor": 1 }]),
+            &["/linux/devices/0/type", "q"],
+        ),
         ("/linux/devices", json!([{ "path": "/dev/x", "type": "c", "major": 1 }]), &["/linux/devices/0/minor"]),
         ("/linux/devices", json!([{ "path": "dev/x", "type": "p" }]), &["/linux/devices/0/path"]),
         ("/linux/maskedPaths/0", json!("relative"), &["/linux/maskedPaths/0"]),
         ("/linux/rootfsPropagation", json!("sideways"), &["/linux/rootfsPropagation", "sideways"]),
         ("/linux/sysctl", json!({ "kernel.panic": "1" }), &["/linux/sysctl/kernel.panic"]),
         ("/linux/sysctl", json!({ "net.no.such.file": "1" }), &["/linux/sysctl/net.no.such.file", "No such file"]),
-        ("/linux/sysctl", json!({ "net.ipv4.ip_default_ttl": "many" }), &["/linux/sysctl/net.ipv4.ip_default_ttl", "Invalid argument"]),
-        ("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_DANCE" }), &["/linux/seccomp/defaultAction", "SCMP_ACT_DANCE"]),
+        (
+            "/linux/sysctl",
+            json!({ "net.ipv4.ip_default_ttl": "many" }),
+            &["/linux/sysctl/net.ipv4.ip_default_ttl", "Invalid argument"],
+        ),
+        (
+            "/linux/seccomp",
+            json!({ "defaultAction": "SCMP_ACT_DANCE" }),
+            &["/linux/seccomp/defaultAction", "SCMP_ACT_DANCE"],
+        ),
         ("/hooks/prestart", json!([{ "path": "relative" }]), &["/hooks/prestart/0/path", "relative"]),
         ("/hooks/prestart", json!([{ "path": "/bin/true", "timeout": 0 }]), &["/hooks/prestart/0/timeout"]),
         ("/process/apparmorProfile", json!("unconfined"), &["/process/apparmorProfile"]),
@@ -213,7 +292,8 @@ fn root_filesystems_that_are_none() {
     lab.write(&["true"], edit::nothing);
     fs::write(lab.bundle().join("file"), "").unwrap();
     symlink("loop", lab.bundle().join("loop")).unwrap();
-    for (path, text) in [("missing", "No such file or directory"), ("file", "is not a directory"), ("loop", "Too many")] {
+    for (path, text) in [("missing", "No such file or directory"), ("file", "is not a directory"), ("loop", "Too many")]
+    {
         lab.write(&["true"], |spec| spec["root"]["path"] = json!(path));
         refusal(&lab, &["run", &lab.id("bad")], &["/root/path", path, text]);
     }

@@ -56,7 +56,12 @@ fn read(lab: &Lab, name: &str) -> String {
 #[test]
 fn they_run_in_order_and_are_told_the_state() {
     let lab = lab();
-    let scripts = KINDS.map(|(kind, _)| (kind, format!("cat > $log/{kind}.json; readlink /proc/self/ns/mnt > $log/{kind}.mnt; echo {kind} >> $log/order")));
+    let scripts = KINDS.map(|(kind, _)| {
+        (
+            kind,
+            format!("cat > $log/{kind}.json; readlink /proc/self/ns/mnt > $log/{kind}.mnt; echo {kind} >> $log/order"),
+        )
+    });
     bundle(&lab, &scripts.each_ref().map(|(kind, script)| (*kind, script.as_str())));
     let id = lab.create("order");
     let pid = lab.pid(&id);
@@ -134,7 +139,15 @@ fn a_failure_is_told_and_nothing_is_left() {
             ("echo half; echo done >&2; kill -9 $$", &["killed by signal 9", "half; done"]),
         ] {
             let lab = lab();
-            bundle(&lab, &[(kind, "true"), (kind, script), (kind, "echo next >> $log/order"), ("poststop", "echo poststop >> $log/order")]);
+            bundle(
+                &lab,
+                &[
+                    (kind, "true"),
+                    (kind, script),
+                    (kind, "echo next >> $log/order"),
+                    ("poststop", "echo poststop >> $log/order"),
+                ],
+            );
             let id = lab.id("fails");
             let starts = ["startContainer", "poststart"].contains(&kind);
             let error = if starts {
@@ -163,7 +176,10 @@ fn a_failed_poststop_is_only_a_warning() {
     done.success();
     let warning = done.err();
     assert_eq!(warning.lines().count(), 1, "{warning}");
-    assert!(warning.contains("level=warning") && warning.contains("/hooks/poststop/0") && warning.contains("cannot"), "{warning}");
+    assert!(
+        warning.contains("level=warning") && warning.contains("/hooks/poststop/0") && warning.contains("cannot"),
+        "{warning}"
+    );
     assert_eq!(read(&lab, "order"), "second\n");
     lab.assert_clean();
 }
@@ -225,7 +241,9 @@ fn what_cannot_be_executed_is_named() {
     for (kind, _) in KINDS.into_iter().take(5) {
         let lab = lab();
         bundle(&lab, &[]);
-        for (path, text) in [("/no/such/hook", "No such file"), ("/etc/passwd", "Permission denied"), ("/etc", "Permission denied")] {
+        for (path, text) in
+            [("/no/such/hook", "No such file"), ("/etc/passwd", "Permission denied"), ("/etc", "Permission denied")]
+        {
             let config = lab.bundle().join("config.json");
             let mut spec: Value = serde_json::from_str(&fs::read_to_string(&config).unwrap()).unwrap();
             spec["hooks"][kind] = json!([{ "path": path }]);

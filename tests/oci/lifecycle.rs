@@ -10,7 +10,8 @@ use crate::common::{Lab, is_alive, until};
 use crate::{edit, lab};
 
 /// A shell that ends by TERM, as init of a pid namespace does only if it asks for the signal.
-const OBEDIENT: &str = "trap 'exit 7' TERM; trap 'echo got USR1 > /log/signal' USR1; touch /log/ready; while :; do sleep 0.05; done";
+const OBEDIENT: &str =
+    "trap 'exit 7' TERM; trap 'echo got USR1 > /log/signal' USR1; touch /log/ready; while :; do sleep 0.05; done";
 
 /// A container that does so, started, with a directory of the host at /log.
 fn obedient(lab: &Lab) -> String {
@@ -145,7 +146,8 @@ fn kill_all_reaches_every_process() {
     lab.write(&["sh", "-c", "sleep 1001 & sleep 1002 & trap : TERM; sleep 1003; true"], edit::nothing);
     let id = lab.launch("several");
     // Each is what it is to be: what the shell has only forked has the shell's way with signals.
-    let sleeps = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with("sleep"));
+    let sleeps =
+        |pid: &i32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with("sleep"));
     until("all are there", || pids(&lab, &id).iter().filter(|pid| sleeps(pid)).count() == 3);
     // The sleeps end by TERM; the shell goes on, and has nothing more to do.
     lab.brig(&["kill", "--all", &id, "TERM"]).success();
@@ -171,7 +173,9 @@ fn pids(lab: &Lab, id: &str) -> Vec<i32> {
 fn without_a_pid_namespace_all_are_killed() {
     for force in [false, true] {
         let lab = lab();
-        lab.write(&["sh", "-c", "sleep 1001 & sleep 1002 & exec sleep 1003"], |spec| edit::remove_namespace(spec, "pid"));
+        lab.write(&["sh", "-c", "sleep 1001 & sleep 1002 & exec sleep 1003"], |spec| {
+            edit::remove_namespace(spec, "pid")
+        });
         let id = lab.launch("shared");
         until("all are there", || pids(&lab, &id).len() == 3);
         let processes = pids(&lab, &id);

@@ -108,6 +108,7 @@ fn a_user_with_few_privileges_and_a_filter() {
             "syscalls": [{ "names": ["mkdir"], "action": "SCMP_ACT_ERRNO" }],
         });
         spec["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1", "net/ipv4/conf/eth0.1/forwarding": "1" });
-        spec["linux"]["devices"] = json!([{ "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600 }]);
+        spec["linux"]["devices"] =
+            json!([{ "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600 }]);
     });
 }

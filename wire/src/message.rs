@@ -9,7 +9,8 @@ pub mod kind {
     /// init → host: a [`Sync`](crate::Step::Sync) step was reached; `value` is its point. init waits
     /// for a [`REPLY`].
     pub const REACHED: u32 = 1;
-    /// host → init: go on. May carry one file descriptor, which becomes the hook state.
+    /// host → init: go on. `value` says which descriptors come with it, in this order: [`STATE`](super::STATE),
+    /// [`GATE`](super::GATE).
     pub const REPLY: u32 = 2;
     /// init → host: a [`Fork`](crate::Step::Fork) was done; `value` is the pid of the child in the
     /// namespace of the one that forked, and its pidfd is attached. The sender exits.
@@ -24,7 +25,17 @@ pub mod kind {
     /// init → host: a [`RunHook`](crate::Step::RunHook) ended well. Only sent where the plan ends
     /// with it, that is, where init only supervises a hook of the runtime namespace.
     pub const HOOK_DONE: u32 = 7;
+    /// host → init: with it come the `tasks` files of the version 1 cgroups, up to [`FILES_MAX`](super::FILES_MAX).
+    pub const CGROUPS: u32 = 8;
 }
+
+/// In the value of a reply: a file with the hook state.
+pub const STATE: i64 = 1;
+/// In the value of a reply: the listening socket of the start gate.
+pub const GATE: i64 = 2;
+
+/// Most descriptors that come with one message: there are not half as many version 1 hierarchies.
+pub const FILES_MAX: usize = 32;
 
 /// [`Sync`](crate::Step::Sync): the host writes the id maps of the new user namespace.
 pub const POINT_MAPS: u32 = 1;

@@ -48,11 +48,8 @@ const ATTRIBUTES: &[(u64, &str)] = &[
 const TARGET: &[(u64, &str)] =
     &[(crate::attach::NO_SYMLINKS as u64, "no-symlinks"), (crate::attach::INSIDE_PROC as u64, "inside-proc")];
 
-const POINTS: &[(u64, &str)] = &[
-    (crate::POINT_COMMIT as u64, "commit"),
-    (crate::POINT_HOOKS as u64, "hooks"),
-    (crate::POINT_MAPS as u64, "maps"),
-];
+const POINTS: &[(u64, &str)] =
+    &[(crate::POINT_COMMIT as u64, "commit"), (crate::POINT_HOOKS as u64, "hooks"), (crate::POINT_MAPS as u64, "maps")];
 
 impl Style {
     /// The one for this field of this step.

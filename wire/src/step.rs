@@ -9,7 +9,8 @@
 //! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
-//! | `state`  | `HookState`, or the fd of a reply | `RunHook` |
+//! | `state`  | `HookState`, or a reply | `RunHook` |
+//! | `gate`   | a reply | `Gate` |
 //! | `program`| `FindProgram` (an index) | `Exec` |
 //! | `home`   | `Home` (a string) | `Exec` |
 //!
@@ -108,6 +109,9 @@ steps! { 'a;
     3 Unshare { flags: u32 }
     /// Writes "0" to host descriptor `fd`, the `tasks` file of a version 1 cgroup.
     4 JoinCgroup { fd: u32 }
+    /// Waits for CGROUPS, and writes "0" to each descriptor that comes with it. The host sends it unasked, since it makes
+    /// the cgroups while init is at work.
+    9 JoinCgroups {}
     /// clone3(2) with CLONE_PARENT, CLONE_PIDFD and `flags`. The child goes on with the next step;
     /// the parent sends FORKED with the child's pid and pidfd, and exits with 0.
     5 Fork { flags: u64 }
@@ -233,9 +237,9 @@ steps! { 'a;
     /// Makes sure of the program before anyone waits for it: the first of `candidates` that is a regular file and
     /// executable for the effective user becomes the `program` register.
     74 FindProgram { candidates: Strings<'a> }
-    /// Closes the control socket, then accepts connections on host descriptor `listener` until one says START.
-    /// From then on failures go over that connection, which closes on exec. The listener is closed.
-    75 Gate { listener: u32 }
+    /// Closes the control socket, then accepts connections on `gate` until one says START.
+    /// From then on failures go over that connection, which closes on exec. The gate is closed.
+    75 Gate {}
     /// fchown(2) of descriptors 0 to 2 to `uid`, so that a program that is not root can open /dev/stdout again. Not of
     /// /dev/null, which everybody shares; where the file cannot be chowned (EPERM, EINVAL, EROFS) it is left.
     77 StdioOwner { uid: u32 }

@@ -9,6 +9,7 @@ use crate::arguments::Globals;
 use crate::error::Result;
 use crate::launch::{self, Mode};
 use crate::log::Log;
+use crate::signals::Signals;
 
 #[derive(Args)]
 pub struct Create {
@@ -21,7 +22,7 @@ impl super::Run for Create {
     const ABOUT: &'static str = "Set a container up; its program waits for start";
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
-        self.launch.create(&globals.runtime()?, Mode::Detached)?.keep();
+        self.launch.create(&globals.runtime()?, Mode::Detached, &Signals::block()?)?.keep();
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::arguments::Globals;
 use crate::error::Result;
 use crate::log::Log;
-use crate::signal;
+use crate::signal_name;
 
 #[derive(Args)]
 pub struct Kill {
@@ -27,7 +27,7 @@ impl super::Run for Kill {
     const ABOUT: &'static str = "Send a signal to a container";
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
-        let signal = signal::parse(&self.signal)?;
+        let signal = signal_name::parse(&self.signal)?;
         globals.runtime()?.container(&self.id)?.signal(signal, self.all)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig run`
 
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,9 +9,10 @@ use rustix::process::{getpid, set_child_subreaper};
 use crate::arguments::Globals;
 use crate::error::{Context, Result};
 use crate::ffi::{Exit, Runtime};
-use crate::foreground::{self, Signals};
+use crate::foreground;
 use crate::launch::{self, Mode};
 use crate::log::Log;
+use crate::signals::Signals;
 use crate::terminal::Terminal;
 
 #[derive(Args)]
@@ -42,7 +42,7 @@ impl super::Run for Run {
 
 impl Run {
     fn detached(self, runtime: &Runtime) -> Result<ExitCode> {
-        let container = self.launch.create(runtime, Mode::Detached)?;
+        let container = self.launch.create(runtime, Mode::Detached, &Signals::block()?)?;
         container.start()?;
         container.keep();
         Ok(ExitCode::SUCCESS)
@@ -52,11 +52,11 @@ impl Run {
         if !self.no_subreaper {
             set_child_subreaper(Some(getpid())).context(|| "cannot become a subreaper")?;
         }
-        // From here on a Ctrl-C makes create give up, and later it is the container's.
         let mut signals = Signals::block()?;
-        let container = self.launch.create(runtime, Mode::Attached { cancel: signals.as_fd() })?;
+        let container = self.launch.create(runtime, Mode::Attached, &signals)?;
         let init = container.init()?;
         let terminal = container.console()?.map(Terminal::attach).transpose()?;
+        // From here on a Ctrl-C is the container's.
         signals.take_all()?;
         container.start()?;
         let exit = foreground::wait(&init, &signals, terminal)?;

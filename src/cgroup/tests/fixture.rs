@@ -9,6 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::super::*;
 
+/// All versions one after the other, as a launch does.
+pub(super) fn create(cgroup: &mut Cgroup) -> Result<()> {
+    cgroup.create(Version::V2)?;
+    cgroup.create(Version::V1)
+}
+
 pub(super) struct Fixture {
     pub(super) cgroup: Cgroup,
     pub(super) top: String,
@@ -32,7 +38,7 @@ impl Fixture {
 
     pub(super) fn created(name: &str) -> Option<Self> {
         let mut fixture = Self::new(name)?;
-        fixture.cgroup.create().unwrap();
+        create(&mut fixture.cgroup).unwrap();
         Some(fixture)
     }
 
@@ -44,7 +50,7 @@ impl Fixture {
             eprintln!("SKIPPED {name}: needs cgroup {version:?}");
             return None;
         }
-        fixture.cgroup.create().unwrap();
+        create(&mut fixture.cgroup).unwrap();
         Some(fixture)
     }
 

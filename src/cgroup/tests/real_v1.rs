@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use oci_spec::runtime::LinuxResources;
 
 use super::super::*;
-use super::fixture::Fixture;
+use super::fixture::{Fixture, create};
 
 fn resources(json: &str) -> LinuxResources {
     serde_json::from_str(json).unwrap()
@@ -18,7 +18,7 @@ fn resources(json: &str) -> LinuxResources {
 fn real_create_makes_and_remove_unmakes() {
     let Some(mut fixture) = Fixture::new("life") else { return };
     let leaves: Vec<PathBuf> = fixture.cgroup.paths().map(|(_, path)| path.to_owned()).collect();
-    fixture.cgroup.create().unwrap();
+    create(&mut fixture.cgroup).unwrap();
     assert!(leaves.iter().all(|path| path.is_dir()));
     assert_eq!(fixture.cgroup.join_files().unwrap().len(), fixture.cgroup.joined().count());
     fixture.cgroup.remove().unwrap();
@@ -31,7 +31,7 @@ fn real_remove_leaves_what_was_there() {
     let Some(mut fixture) = Fixture::new("there") else { return };
     let leaves: Vec<PathBuf> = fixture.cgroup.paths().map(|(_, path)| path.to_owned()).collect();
     leaves.iter().for_each(|path| fs::create_dir_all(path).unwrap());
-    fixture.cgroup.create().unwrap();
+    create(&mut fixture.cgroup).unwrap();
     fixture.cgroup.remove().unwrap();
     assert!(leaves.iter().all(|path| path.is_dir()));
 }
@@ -56,7 +56,7 @@ fn real_a_populated_cgroup_is_refused_and_left_alone() {
     let pid = fixture.spawn("sleep 100");
     fixture.settle(2);
     let mut second = fixture.cgroup.clone();
-    let error = second.create().unwrap_err();
+    let error = create(&mut second).unwrap_err();
     assert_eq!((error.errno, error.pointer.as_deref()), (libc::EBUSY, Some("/linux/cgroupsPath")), "{}", error.message);
     second.kill().unwrap();
     second.remove().unwrap();
@@ -71,7 +71,7 @@ fn real_create_is_all_or_nothing() {
     (broken.mount_point, broken.path) = ("/nonexistent".into(), "/nonexistent/a/b".into());
     fixture.cgroup.places.push(broken);
     let leaves: Vec<PathBuf> = fixture.cgroup.paths().map(|(_, path)| path.to_owned()).collect();
-    assert_eq!(fixture.cgroup.create().unwrap_err().errno, libc::ENOENT);
+    assert_eq!(create(&mut fixture.cgroup).unwrap_err().errno, libc::ENOENT);
     assert!(leaves.iter().all(|path| !path.parent().unwrap().exists()));
 }
 
@@ -79,7 +79,7 @@ fn real_create_is_all_or_nothing() {
 fn real_crash_before_the_second_record_can_be_cleaned() {
     let Some(fixture) = Fixture::new("crash") else { return };
     let mut lost = fixture.cgroup.clone();
-    lost.create().unwrap();
+    create(&mut lost).unwrap();
     fixture.cgroup.kill().unwrap();
     fixture.cgroup.remove().unwrap();
     assert!(fixture.cgroup.paths().all(|(_, path)| !path.exists()));

@@ -11,7 +11,7 @@ use std::process::Command;
 use oci_spec::runtime::LinuxResources;
 
 use super::super::*;
-use super::fixture::Fixture;
+use super::fixture::{Fixture, create};
 use crate::sys::bpf;
 
 /// Removes a cgroup at the end.
@@ -139,7 +139,7 @@ fn real_unified_internal_processes() {
     fs::create_dir(&parent).unwrap();
     let mut child = Command::new("sleep").arg("100").spawn().unwrap();
     fs::write(parent.join("cgroup.procs"), child.id().to_string()).unwrap();
-    fixture.cgroup.create().unwrap();
+    create(&mut fixture.cgroup).unwrap();
     let error = fixture.cgroup.apply(&resources(r#"{"memory": {"limit": 50000000}}"#)).unwrap_err();
     child.kill().unwrap();
     child.wait().unwrap();
@@ -167,7 +167,7 @@ fn resources(json: &str) -> LinuxResources {
 fn life() {
     let mut fixture = Fixture::new("life").unwrap();
     let leaf = fixture.cgroup.paths().next().unwrap().1.to_owned();
-    fixture.cgroup.create().unwrap();
+    create(&mut fixture.cgroup).unwrap();
     assert!(leaf.is_dir() && fixture.cgroup.directory().unwrap().is_some());
     assert_eq!(fixture.cgroup.joined().count(), 0);
     fs::create_dir_all(leaf.join("a/b/c")).unwrap();
@@ -201,7 +201,7 @@ fn kill_and_freeze() {
     fixture.spawn("while :; do sleep 0.001 & sleep 0.001 & wait; done");
     fixture.cgroup.freeze(true).unwrap();
     assert!(fixture.cgroup.is_frozen().unwrap());
-    let error = fixture.cgroup.clone().create().unwrap_err();
+    let error = create(&mut fixture.cgroup.clone()).unwrap_err();
     assert_eq!(error.errno, libc::EBUSY);
     fixture.cgroup.freeze(false).unwrap();
     assert!(!fixture.cgroup.is_frozen().unwrap());
@@ -221,7 +221,7 @@ fn threaded_parent() {
     let parent = leaf.parent().unwrap();
     fs::create_dir(parent).unwrap();
     fs::write(parent.join("cgroup.type"), "threaded").unwrap();
-    let error = fixture.cgroup.create().unwrap_err();
+    let error = create(&mut fixture.cgroup).unwrap_err();
     assert!(error.message.contains("threaded"), "{}", error.message);
     assert!(!leaf.exists());
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use oci_spec::runtime::LinuxResources;
 
 use super::super::*;
-use super::fixture::Fixture;
+use super::fixture::{Fixture, create};
 
 #[test]
 #[ignore = "a measurement"]
@@ -21,7 +21,7 @@ fn cost_of_each_call() {
     let path = PathBuf::from(format!("/brig-test-{}-timing/container", std::process::id()));
     // The ancestor stays, as it does on a host with many containers.
     let mut above = Cgroup::plan(&Host::detect().unwrap(), path.parent(), "unused").unwrap();
-    above.create().unwrap();
+    create(&mut above).unwrap();
 
     for gap in [0, 30] {
         eprintln!("after {gap} ms of idleness:");
@@ -45,7 +45,7 @@ fn measure(path: &Path, resources: &LinuxResources, gap: Duration) {
         lap(0);
         let mut cgroup = Cgroup::plan(&host, Some(path), "unused").unwrap();
         lap(1);
-        cgroup.create().unwrap();
+        create(&mut cgroup).unwrap();
         lap(2);
         let files = cgroup.join_files().unwrap();
         lap(3);

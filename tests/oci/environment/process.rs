@@ -36,7 +36,8 @@ fn arguments_and_environment_are_exactly_those_of_the_spec_and_home() {
 fn home_is_that_of_the_user_unless_it_is_given() {
     let lab = lab();
     let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken::\nann:x:1000:1000:,,,:/home/ann:/bin/sh\nlast:x:7:7::/last:";
-    let table = [(0, None, "/root"), (1000, None, "/home/ann"), (7, None, "/last"), (5, None, "/"), (7, Some("/x"), "/x")];
+    let table =
+        [(0, None, "/root"), (1000, None, "/home/ann"), (7, None, "/last"), (5, None, "/"), (7, Some("/x"), "/x")];
     for (uid, given, home) in table {
         lab.write(&["sh", "-c", "echo $HOME"], |spec| {
             spec["process"]["user"]["uid"] = json!(uid);

@@ -78,7 +78,7 @@ fn a_second_time_nothing_is_compiled() {
 #[test]
 fn in_memory_a_directory_is_not_needed() {
     let seccomp = numbered(2000);
-    let compiled = super::super::compile(&seccomp, None).unwrap();
+    let compiled = compile(&seccomp, None).unwrap();
     let mut asked = false;
     let again = cache::program(&seccomp, None, || {
         asked = true;

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//! As `refused`: what is below `linux`, and what is not built yet.
+
+use serde_json::{Value, json};
+
+use super::refused::{refused, refused_together};
+use super::*;
+
+#[test]
+fn namespaces() {
+    refused(&[
+        ("/linux/namespaces/-", json!({ "type": "ipc" }), "/linux/namespaces/6", "a second ipc namespace"),
+        ("/linux/namespaces/0/path", json!("ns/pid"), "/linux/namespaces/0/path", "is not an absolute path"),
+        ("/linux/namespaces/4", json!({ "type": "time" }), "/linux/namespaces", "needs a mount namespace"),
+        ("/linux", json!(null), "/linux/namespaces", "needs a mount namespace"),
+        ("/linux/namespaces/3", json!({ "type": "time" }), "/hostname", "needs a uts namespace"),
+        ("/hostname", json!("x".repeat(65)), "/hostname", "at most 64 bytes long, not 65"),
+        ("/domainname", json!("x".repeat(65)), "/domainname", "at most 64 bytes long, not 65"),
+        ("/linux/timeOffsets/monotonic/secs", json!(1), "/linux/timeOffsets", "need a new time namespace"),
+    ]);
+    let time = |path: Value| ("/linux/namespaces/-", json!({ "type": "time", "path": path }));
+    for (changes, at, words) in [
+        ([time(json!("/x")), ("/linux/timeOffsets/boottime/secs", json!(1))], "/linux/timeOffsets", "need a new"),
+        (
+            [time(json!(null)), ("/linux/timeOffsets/real~1time/secs", json!(1))],
+            "/linux/timeOffsets/real~1time",
+            "no such",
+        ),
+        (
+            [time(json!(null)), ("/linux/timeOffsets/boottime/nanosecs", json!(1_000_000_000))],
+            "/linux/timeOffsets/boottime/nanosecs",
+            "must be at most 999999999",
+        ),
+    ] {
+        refused_together(&changes, Kind::Config, at, words);
+    }
+}
+
+#[test]
+fn mappings() {
+    let range =
+        |container: u32, host: u32, size: u32| json!({ "containerID": container, "hostID": host, "size": size });
+    let many: Vec<_> = (0..341).map(|index| range(index, index, 1)).collect();
+    let with_user = |uids: Value, gids: Value, at: &str, words: &str| {
+        let user = ("/linux/namespaces/-", json!({ "type": "user" }));
+        let changes = [user, ("/linux/uidMappings", uids), ("/linux/gidMappings", gids)];
+        refused_together(&changes, Kind::Config, at, words);
+    };
+    let good = || json!([range(0, 1000, 10)]);
+    with_user(good(), json!(null), "/linux/gidMappings", "is missing: a new user namespace needs it");
+    with_user(json!([]), good(), "/linux/uidMappings", "is missing: a new user namespace needs it");
+    with_user(json!([range(0, 1, 0)]), good(), "/linux/uidMappings/0/size", "must be at least 1, not 0");
+    with_user(json!([range(0, 1, u32::MAX)]), good(), "/linux/uidMappings/0/size", "more than there are");
+    with_user(json!([range(0, 9, 5), range(4, 99, 1)]), good(), "/linux/uidMappings/1/containerID", "overlaps");
+    with_user(good(), json!([range(0, 9, 5), range(5, 8, 2)]), "/linux/gidMappings/1/hostID", "overlaps");
+    with_user(json!(many), good(), "/linux/uidMappings", "341 ranges are more than the 340");
+    with_user(json!([range(1, 1, 1)]), good(), "/process/user/uid", "0 is in none of the ranges of /linux/uidMappings");
+    refused(&[("/linux/gidMappings", good(), "/linux/gidMappings", "need a user namespace")]);
+}
+
+#[test]
+fn sysctls() {
+    let all = "allowed are net.*, fs.mqueue.*";
+    for (name, place, words) in [
+        ("kernel.core_pattern", "kernel.core_pattern", all),
+        ("vm.swappiness", "vm.swappiness", all),
+        ("fs.mqueue", "fs.mqueue", all),
+        ("kernel/../fs/x", "kernel~1..~1fs~1x", "is not the name of a sysctl"),
+        ("net/../kernel/core_pattern", "net~1..~1kernel~1core_pattern", "is not the name"),
+        ("net.//.kernel.core_pattern", "net.~1~1.kernel.core_pattern", "is not the name"),
+        ("net", "net", "is not the name"),
+        ("net..x", "net..x", "is not the name"),
+        (".net.x", ".net.x", "is not the name"),
+        ("/net/x", "~1net~1x", "is not the name"),
+        ("kernel.hostname", "kernel.hostname", "is what /hostname is for"),
+    ] {
+        refused(&[("/linux/sysctl", json!({ name: "1" }), &format!("/linux/sysctl/{place}"), words)]);
+    }
+    for (name, kind) in [("kernel.sem", "ipc"), ("fs.mqueue.msg_max", "ipc"), ("net.core.somaxconn", "network")] {
+        let changes = [
+            ("/linux/namespaces", json!([{ "type": "mount" }, { "type": "uts" }])),
+            ("/linux/sysctl", json!({ name: "1" })),
+        ];
+        refused_together(
+            &changes,
+            Kind::Config,
+            &format!("/linux/sysctl/{name}"),
+            &format!("a namespace of type {kind}"),
+        );
+    }
+    let changes = [("/domainname", json!("a")), ("/linux/sysctl", json!({ "kernel.domainname": "b" }))];
+    refused_together(&changes, Kind::Config, "/linux/sysctl/kernel.domainname", "contradicts /domainname");
+}
+
+#[test]
+fn the_rest_of_linux() {
+    let device = |path: &str, kind: &str, major: i64, minor: i64| json!({ "path": path, "type": kind, "major": major, "minor": minor });
+    refused(&[
+        ("/linux/maskedPaths/-", json!("proc/x"), "/linux/maskedPaths/12", "is not an absolute path"),
+        ("/linux/readonlyPaths/0", json!("x"), "/linux/readonlyPaths/0", "is not an absolute path"),
+        (
+            "/linux/rootfsPropagation",
+            json!("rsalve"),
+            "/linux/rootfsPropagation",
+            "\"rsalve\" is none of shared, slave",
+        ),
+        ("/linux/cgroupsPath", json!("/a/../b"), "/linux/cgroupsPath", "must have no \"..\""),
+        ("/linux/devices/-", device("dev/x", "c", 1, 1), "/linux/devices/0/path", "is not an absolute path"),
+        ("/linux/devices/-", device("/dev/../x", "c", 1, 1), "/linux/devices/0/path", "no \"..\""),
+        ("/linux/devices/-", device("/", "c", 1, 1), "/linux/devices/0/path", "must name a file"),
+        ("/linux/devices/-", device("/dev/x", "a", 1, 1), "/linux/devices/0/type", "unknown device type \"a\""),
+        ("/linux/devices/-", device("/dev/x", "c", -1, 1), "/linux/devices/0/major", "from 0 to 4095, not -1"),
+        ("/linux/devices/-", device("/dev/x", "b", 1, 1 << 20), "/linux/devices/0/minor", "from 0 to 1048575"),
+        (
+            "/linux/devices",
+            json!([device("/dev/x", "c", 1, 1), device("/dev/x", "c", 1, 2)]),
+            "/linux/devices/1/path",
+            "is another device above",
+        ),
+        ("/linux/resources/devices/0/type", json!("p"), "/linux/resources/devices/0/type", "known are a, b, c"),
+        ("/linux/resources/devices/0/access", json!("rx"), "/linux/resources/devices/0/access", "letters r, w and m"),
+        ("/linux/resources/devices/0/major", json!(-2), "/linux/resources/devices/0/major", "-2 is not the number"),
+        ("/linux/resources/memory/limit", json!(-2), "/linux/resources/memory/limit", "or -1 for no limit, not -2"),
+        ("/linux/resources/memory/swappiness", json!(101), "/linux/resources/memory/swappiness", "from 0 to 100"),
+        ("/linux/resources/cpu/idle", json!(2), "/linux/resources/cpu/idle", "must be 0 or 1"),
+    ]);
+}
+
+#[test]
+fn seccomp() {
+    let rule = |action: &str, more: Value| {
+        let mut rule = json!({ "names": ["mkdir"], "action": action });
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!([rule])
+    };
+    let allow = "SCMP_ACT_ALLOW";
+    for (mut section, at, words) in [
+        (json!({ "syscalls": rule(allow, json!({ "names": [] })) }), "syscalls/0/names", "at least one name"),
+        (json!({ "syscalls": rule(allow, json!({ "names": ["a", ""] })) }), "syscalls/0/names/1", "is empty"),
+        (json!({ "syscalls": rule(allow, json!({ "errnoRet": 1 })) }), "syscalls/0/errnoRet", "returns no errno"),
+        (
+            json!({ "syscalls": rule("SCMP_ACT_ERRNO", json!({ "errnoRet": 4096 })) }),
+            "syscalls/0/errnoRet",
+            "at most 4095",
+        ),
+        (
+            json!({ "syscalls": rule("SCMP_ACT_TRACE", json!({ "errnoRet": 65536 })) }),
+            "syscalls/0/errnoRet",
+            "at most 65535",
+        ),
+        (
+            json!({ "syscalls": rule(allow, json!({ "args": [{ "index": 6, "value": 0, "op": "SCMP_CMP_EQ" }] })) }),
+            "syscalls/0/args/0/index",
+            "must be from 0 to 5, not 6",
+        ),
+        (json!({ "defaultAction": "SCMP_ACT_NOTIFY" }), "defaultAction", "must not be SCMP_ACT_NOTIFY"),
+        (json!({ "defaultAction": allow, "defaultErrnoRet": 1 }), "defaultErrnoRet", "returns no errno"),
+        (json!({ "listenerPath": "/run/x" }), "listenerPath", "has no use: no action is SCMP_ACT_NOTIFY"),
+        (json!({ "listenerPath": "x" }), "listenerPath", "is not an absolute path"),
+        (json!({ "listenerMetadata": "x" }), "listenerMetadata", "has no use without a listenerPath"),
+        (json!({ "syscalls": rule("SCMP_ACT_NOTIFY", json!({})) }), "syscalls/0/action", "needs a listener"),
+    ] {
+        section.as_object_mut().unwrap().entry("defaultAction").or_insert(json!("SCMP_ACT_ERRNO"));
+        refused(&[("/linux/seccomp", section, &format!("/linux/seccomp/{at}"), words)]);
+    }
+}
+
+#[test]
+fn not_yet() {
+    let ids = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]);
+    for (at, value, place, words) in [
+        ("/process/apparmorProfile", json!("x"), "/process/apparmorProfile", "does not support AppArmor yet"),
+        ("/process/selinuxLabel", json!("x"), "/process/selinuxLabel", "SELinux"),
+        ("/process/scheduler", json!({ "policy": "SCHED_OTHER" }), "/process/scheduler", "scheduling policies"),
+        ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_BE", "priority": 1 }), "/process/ioPriority", "I/O"),
+        ("/mounts/1/uidMappings", ids.clone(), "/mounts/1/uidMappings", "ID-mapped mounts"),
+        ("/mounts/1/gidMappings", ids, "/mounts/1/gidMappings", "ID-mapped mounts"),
+        ("/mounts/1/options/-", json!("ridmap"), "/mounts/1/options/4", "mounts with the option ridmap"),
+        ("/mounts/1/options/-", json!("tmpcopyup"), "/mounts/1/options/4", "mounts with the option tmpcopyup"),
+        ("/linux/mountLabel", json!("x"), "/linux/mountLabel", "SELinux"),
+        ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
+        ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),
+        ("/linux/memoryPolicy", json!({ "mode": "MPOL_DEFAULT" }), "/linux/memoryPolicy", "memory policies"),
+        ("/linux/personality", json!({ "domain": "LINUX32" }), "/linux/personality", "personalities"),
+        (
+            "/linux/seccomp",
+            json!({ "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x",
+                "syscalls": [{ "names": ["a"], "action": "SCMP_ACT_NOTIFY" }] }),
+            "/linux/seccomp/listenerPath",
+            "seccomp notifications",
+        ),
+    ] {
+        refused_together(&[(at, value)], Kind::Unsupported, place, words);
+    }
+}
