@@ -51,6 +51,7 @@ macro_rules! steps {
 
         impl<$a> Step<$a> {
             /// Reads one step; `None` at the end, or if the bytes are malformed.
+            #[deny(unreachable_patterns, reason = "two steps with one number")]
             pub fn decode(reader: &mut Reader<$a>) -> Option<Self> {
                 Some(match u32::get(reader)? {
                     $($code => Self::$name { $($field: <$type as Field>::get(reader)?),* },)*
@@ -111,7 +112,7 @@ steps! { 'a;
     4 JoinCgroup { fd: u32 }
     /// Waits for CGROUPS, and writes "0" to each descriptor that comes with it. The host sends it unasked, since it makes
     /// the cgroups while init is at work.
-    9 JoinCgroups {}
+    15 JoinCgroups {}
     /// clone3(2) with CLONE_PARENT, CLONE_PIDFD and `flags`. The child goes on with the next step;
     /// the parent sends FORKED with the child's pid and pidfd, and exits with 0.
     5 Fork { flags: u64 }
