@@ -9,6 +9,7 @@ mod common;
 
 mod attacks;
 mod bad_input;
+mod cgroups;
 mod edit;
 mod environment;
 mod hooks;
