@@ -23,7 +23,7 @@ trap 'rm -f "${before:?}"' EXIT
 tests/leftovers.sh before "$before"
 
 part "unit tests and tests of the Rust side" cargo test --quiet --workspace
-part "undo: a failure or a crash at any step" cargo test --quiet --package brig --features fault-injection
+part "undo: a failure or a crash at any step" cargo test --quiet --package brig-cli --features fault-injection --test oci undo
 part "the header in every dialect" tests/c/header.sh
 part "header, map and exports agree" cargo xtask abi --check
 part "the header is what src/ffi says" cargo xtask header --check

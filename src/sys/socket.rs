@@ -46,9 +46,9 @@ pub fn receive(socket: impl AsFd) -> io::Result<Option<Received>> {
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
         match recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-            Err(rustix::io::Errno::INTR) => {}
-            // The peer died with something of ours unread.
-            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+            // The second is told once, before all that is queued: the peer has ended with something of ours unread,
+            // but it may have said why.
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
             result => break result?.bytes,
         }
     };

@@ -7,11 +7,16 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attacks;
 mod bad_input;
+mod cgroups;
 mod edit;
 mod environment;
 mod hooks;
 mod lifecycle;
+mod plans;
+#[cfg(feature = "fault-injection")]
+mod undo;
 
 use common::Lab;
 

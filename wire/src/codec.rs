@@ -4,6 +4,8 @@
 use core::ffi::CStr;
 use core::fmt;
 
+use crate::show::Style;
+
 /// Takes values off the front of a run of bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
@@ -37,8 +39,13 @@ pub trait Field<'a>: Sized {
     #[cfg(feature = "alloc")]
     fn put(&self, out: &mut Sink);
 
-    /// Prints the value for people.
-    fn show(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+    /// Whether the value says nothing to people.
+    fn is_silent(&self, _: Style) -> bool {
+        false
+    }
+
+    /// Prints the value for people; the style is for numbers.
+    fn show(&self, style: Style, out: &mut dyn fmt::Write) -> fmt::Result;
 }
 
 macro_rules! integer {
@@ -53,8 +60,12 @@ macro_rules! integer {
                 out.extend_from_slice(&self.to_le_bytes());
             }
 
-            fn show(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-                write!(out, "{self}")
+            fn is_silent(&self, style: Style) -> bool {
+                style.omits(*self as u64)
+            }
+
+            fn show(&self, style: Style, out: &mut dyn fmt::Write) -> fmt::Result {
+                style.print(self, *self as u64, out)
             }
         }
     )*};
@@ -74,7 +85,7 @@ impl<'a> Field<'a> for &'a [u8] {
         out.extend_from_slice(self);
     }
 
-    fn show(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+    fn show(&self, _: Style, out: &mut dyn fmt::Write) -> fmt::Result {
         write!(out, "<{} bytes>", self.len())
     }
 }
@@ -89,7 +100,7 @@ impl<'a> Field<'a> for &'a CStr {
         self.to_bytes_with_nul().put(out);
     }
 
-    fn show(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+    fn show(&self, _: Style, out: &mut dyn fmt::Write) -> fmt::Result {
         write!(out, "{self:?}")
     }
 }
@@ -149,7 +160,7 @@ impl<'a> Field<'a> for Strings<'a> {
         self.bytes.put(out);
     }
 
-    fn show(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+    fn show(&self, _: Style, out: &mut dyn fmt::Write) -> fmt::Result {
         write!(out, "{self:?}")
     }
 }
@@ -210,7 +221,7 @@ impl<'a> Field<'a> for Numbers<'a> {
         self.bytes.put(out);
     }
 
-    fn show(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+    fn show(&self, _: Style, out: &mut dyn fmt::Write) -> fmt::Result {
         write!(out, "{self:?}")
     }
 }

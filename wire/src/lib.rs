@@ -13,10 +13,12 @@ extern crate alloc;
 
 mod codec;
 mod message;
+mod show;
 mod step;
 
 pub use codec::{Field, Numbers, Reader, Strings};
 pub use message::{Act, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_MAPS, STATE, TEXT_MAX, kind};
+pub use show::Style;
 pub use step::{Step, attach, fd};
 
 #[cfg(feature = "alloc")]

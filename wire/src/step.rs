@@ -6,7 +6,7 @@
 //! | register | set by | used by |
 //! |---|---|---|
 //! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Attach`, `SetRoot` (the last two empty it) |
-//! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot` |
+//! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
 //! | `state`  | `HookState`, or a reply | `RunHook` |
@@ -24,6 +24,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use crate::codec::{Field, Numbers, Reader, Strings};
+use crate::show::Style;
 
 /// Flags of [`Step::Attach`].
 pub mod attach {
@@ -50,6 +51,7 @@ macro_rules! steps {
 
         impl<$a> Step<$a> {
             /// Reads one step; `None` at the end, or if the bytes are malformed.
+            #[deny(unreachable_patterns, reason = "two steps with one number")]
             pub fn decode(reader: &mut Reader<$a>) -> Option<Self> {
                 Some(match u32::get(reader)? {
                     $($code => Self::$name { $($field: <$type as Field>::get(reader)?),* },)*
@@ -82,8 +84,11 @@ macro_rules! steps {
                 match self {
                     $(Self::$name { $($field),* } => {
                         $(
-                            write!(f, " {}=", stringify!($field))?;
-                            Field::show($field, f)?;
+                            let style = Style::of(stringify!($name), stringify!($field));
+                            if !Field::is_silent($field, style) {
+                                write!(f, " {}=", stringify!($field))?;
+                                Field::show($field, style, f)?;
+                            }
                         )*
                         Ok(())
                     })*
