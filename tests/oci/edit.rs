@@ -57,8 +57,3 @@ pub fn writable(spec: &mut Value) {
 pub fn user(spec: &mut Value, uid: u32, gid: u32, more: &[u32]) {
     spec["process"]["user"] = json!({ "uid": uid, "gid": gid, "additionalGids": more });
 }
-
-/// One variable more.
-pub fn variable(spec: &mut Value, entry: &str) {
-    spec["process"]["env"].as_array_mut().unwrap().push(json!(entry));
-}

@@ -7,6 +7,7 @@ mod namespaces;
 mod process;
 mod root;
 mod seccomp;
+mod terminal;
 mod users;
 
 /// A line of /proc/self/mountinfo.

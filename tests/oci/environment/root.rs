@@ -61,7 +61,8 @@ fn nothing_of_the_host_is_left_in_it() {
 
 #[test]
 fn its_propagation_is_as_the_spec_says() {
-    let table: [(Option<&str>, fn(&str) -> bool); 9] = [
+    type Holds = fn(&str) -> bool;
+    let table: [(Option<&str>, Holds); 9] = [
         (None, |fields| !fields.contains("shared")),
         (Some("private"), str::is_empty),
         (Some("rprivate"), str::is_empty),
