@@ -206,7 +206,9 @@ impl Init {
     fn lift(&mut self, floor: usize) -> Outcome {
         let covers = self.covers.registers();
         let registers = [&mut self.channel, &mut self.mount, &mut self.root, &mut self.proc];
-        for register in registers.into_iter().chain([&mut self.tty, &mut self.state, &mut self.gate]).chain(covers).flatten() {
+        for register in
+            registers.into_iter().chain([&mut self.tty, &mut self.state, &mut self.gate]).chain(covers).flatten()
+        {
             process::lift(register, floor)?;
         }
         Ok(())

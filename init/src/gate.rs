@@ -3,10 +3,10 @@
 
 use core::ffi::CStr;
 
-use brig_wire::{Act, Strings, kind};
+use brig_wire::{Act, Message, Strings, kind};
 use linux_raw_sys::general::{AT_EACCESS, O_CLOEXEC, S_IFMT, S_IFREG, X_OK};
 
-use crate::control::{Failure, Outcome, receive};
+use crate::control::{Failure, Outcome, receive, send};
 use crate::sys::{self, CWD, Errno, Fd, Words};
 
 /// The index of the first candidate that is a regular file and may be executed.
@@ -40,6 +40,8 @@ pub fn wait(listener: Fd) -> Outcome<Fd> {
             result => result?,
         };
         if receive(&connection).is_some_and(|(message, _)| message.kind == kind::START) {
+            // Nothing is lost if the starter is gone: it said so.
+            let _ = send(&connection, Message { kind: kind::STARTED, ..Message::default() }, b"", None);
             return Ok(connection);
         }
     }

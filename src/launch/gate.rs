@@ -6,7 +6,7 @@
 //! the kernel: there is somebody who listens, or there is not.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use brig_wire::{Message, kind};
@@ -61,7 +61,12 @@ pub fn start(directory: &Path) -> Result<Answer> {
         Err(error) if error.raw_os_error() == Some(libc::EPIPE) => return Ok(Answer::Closed),
         result => result.context(what)?,
     }
-    let answer = receive(socket.as_fd()).context(|| "cannot hear from init")?;
+    let what = || "cannot hear from init";
+    // An init that died with our connection in its queue said nothing.
+    if receive(&socket).context(what)?.is_none() {
+        return Ok(Answer::Closed);
+    }
+    let answer = receive(&socket).context(what)?;
     let _ = std::fs::remove_file(directory.join(NAME));
     Ok(answer.map_or(Answer::Running, Answer::Failed))
 }

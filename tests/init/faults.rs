@@ -5,8 +5,8 @@ use std::fs::File;
 
 use brig_wire::{Act, Message, Numbers, POINT_COMMIT, POINT_HOOKS, Step, fd, kind};
 
-use crate::gate::Gate;
-use crate::harness::{BUSYBOX, Plan, Session, Temp, memfd, receive, send, string, strings};
+use crate::gate::{Gate, begin};
+use crate::harness::{BUSYBOX, Plan, Session, Temp, memfd, receive, string, strings};
 
 const NEWPID: i32 = libc::CLONE_NEWPID;
 
@@ -74,7 +74,7 @@ fn converse(plan: &Plan, gate: &Gate) -> Result<i32, Message> {
     loop {
         let Some((message, _, fd)) = session.receive() else {
             let connection = gate.connect();
-            send(&connection, kind::START, None).expect("the gate");
+            begin(&connection);
             return match receive(&connection) {
                 None => Ok(session.exit_code()),
                 Some((message, ..)) => fail(&mut session, message),

@@ -39,6 +39,13 @@ impl Gate {
     }
 }
 
+/// Lets the waiting init go on.
+pub fn begin(connection: &OwnedFd) {
+    send(connection, kind::START, None).expect("the gate");
+    let (message, ..) = receive(connection).expect("an answer");
+    assert_eq!(message.kind, kind::STARTED);
+}
+
 fn packets() -> OwnedFd {
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
     setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(20, 0)).expect("a timeout");
@@ -59,7 +66,7 @@ fn start_executes_the_program() {
     let gate = Gate::new();
     let mut session = at_gate(&gate, |plan| plan.shell("exit 5"));
     let connection = gate.connect();
-    send(&connection, kind::START, None).expect("the gate");
+    begin(&connection);
     assert!(receive(&connection).is_none(), "success is the end of the connection");
     assert_eq!(session.exit_code(), 5);
 }
@@ -77,7 +84,7 @@ fn who_does_not_say_start_is_sent_away() {
     assert!(receive(&wrong).is_none());
     sleep(Duration::from_millis(20));
     let connection = gate.connect();
-    send(&connection, kind::START, None).expect("the gate");
+    begin(&connection);
     assert!(receive(&connection).is_none());
     assert_eq!(session.exit_code(), 6);
 }
@@ -93,7 +100,7 @@ fn a_failure_after_the_gate_goes_to_the_starter() {
     for (program, act, errno, code) in cases {
         let mut session = at_gate(&gate, |plan| plan.exec(program, &["x"]));
         let connection = gate.connect();
-        send(&connection, kind::START, None).expect("the gate");
+        begin(&connection);
         let (message, ..) = receive(&connection).expect("a message");
         assert_eq!((message.kind, message.step, message.errno), (kind::FAILED, 2, errno));
         assert_eq!(Act::from_code(message.act), Some(act));
@@ -104,7 +111,7 @@ fn a_failure_after_the_gate_goes_to_the_starter() {
         plan.shell("exit 0")
     });
     let connection = gate.connect();
-    send(&connection, kind::START, None).expect("the gate");
+    begin(&connection);
     let (message, ..) = receive(&connection).expect("a message");
     assert_eq!(Act::from_code(message.act), Some(Act::Fault));
     assert_eq!(session.exit_code(), 1);

@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use brig_wire::{POINT_COMMIT, Step, kind};
+use brig_wire::{POINT_COMMIT, Step};
 
-use crate::gate::Gate;
-use crate::harness::{INIT, Plan, Session, Temp, memfd, send};
+use crate::gate::{Gate, begin};
+use crate::harness::{INIT, Plan, Session, Temp, memfd};
 
 const ROUNDS: usize = 300;
 
@@ -28,7 +28,7 @@ fn a_waiting_container_is_small() {
         INIT.len()
     );
     assert!(INIT.len() < 64 << 10 && rss < 128);
-    send(&gate.connect(), kind::START, None).expect("the gate");
+    begin(&gate.connect());
     session.exit_code();
 }
 

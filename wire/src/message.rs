@@ -19,14 +19,16 @@ pub mod kind {
     pub const CONSOLE: u32 = 4;
     /// init → host, or over the start connection: step `step` failed. init then exits.
     pub const FAILED: u32 = 5;
-    /// starter → init over the start connection: run the program. The end of the connection with
-    /// nothing said is the success of execve(2).
+    /// starter → init over the start connection: run the program.
     pub const START: u32 = 6;
     /// init → host: a [`RunHook`](crate::Step::RunHook) ended well. Only sent where the plan ends
     /// with it, that is, where init only supervises a hook of the runtime namespace.
     pub const HOOK_DONE: u32 = 7;
     /// host → init: with it come the `tasks` files of the version 1 cgroups, up to [`FILES_MAX`](super::FILES_MAX).
     pub const CGROUPS: u32 = 8;
+    /// init → starter over the start connection: START was heard, by an init that lives. The end of the connection
+    /// behind this is the success of execve(2); without this, it is the end of an init that was never started.
+    pub const STARTED: u32 = 9;
 }
 
 /// In the value of a reply: a file with the hook state.

@@ -238,7 +238,7 @@ steps! { 'a;
     /// Makes sure of the program before anyone waits for it: the first of `candidates` that is a regular file and
     /// executable for the effective user becomes the `program` register.
     74 FindProgram { candidates: Strings<'a> }
-    /// Closes the control socket, then accepts connections on `gate` until one says START.
+    /// Closes the control socket, then accepts connections on `gate` until one says START, and answers STARTED.
     /// From then on failures go over that connection, which closes on exec. The gate is closed.
     75 Gate {}
     /// fchown(2) of descriptors 0 to 2 to `uid`, so that a program that is not root can open /dev/stdout again. Not of
