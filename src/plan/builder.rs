@@ -74,11 +74,6 @@ impl Steps {
         self.push(Step::Fds { list: Numbers::pack(numbers, &mut store) });
     }
 
-    /// How many steps there are.
-    pub fn len(&self) -> u32 {
-        self.count
-    }
-
     /// Puts the real numbers in, writes the header, and gives the bytes for init.
     pub fn finish(&self, number: impl Fn(Slot) -> RawFd, fail_at: Option<u32>) -> Vec<u8> {
         let mut bytes = self.bytes.clone();

@@ -90,7 +90,7 @@ fn node_steps(
 
 fn dev_is_bound(spec: &Spec) -> bool {
     let mounts = spec.mounts().iter().flatten();
-    mounts.filter(|mount| mount.destination() == Path::new("/dev")).any(|mount| crate::spec::is_bind(mount))
+    mounts.filter(|mount| mount.destination() == Path::new("/dev")).any(crate::spec::is_bind)
 }
 
 fn terminal(steps: &mut Steps, spec: &Spec) {

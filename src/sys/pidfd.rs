@@ -72,8 +72,8 @@ pub fn reap(pidfd: impl AsFd) -> Option<Exit> {
             result => break result.ok().flatten()?,
         }
     };
-    let code = status.exit_status().map(|code| Exit::Code(code as i32));
-    code.or_else(|| status.terminating_signal().map(|signal| Exit::Signal(signal as i32)))
+    let code = status.exit_status().map(Exit::Code);
+    code.or_else(|| status.terminating_signal().map(Exit::Signal))
 }
 
 /// struct pidfd_info of linux/pidfd.h, its first version.

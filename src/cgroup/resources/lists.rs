@@ -3,7 +3,7 @@
 
 use oci_spec::runtime::{LinuxBlockIo, LinuxResources, LinuxThrottleDevice};
 
-use super::super::{Place, Version};
+use super::super::Version;
 use super::values::{Convert, bytes_v1, bytes_v2, io_weight, io_weight_v2};
 use super::{POINTER, Writes, unsupported};
 use crate::error::{Error, Result};

@@ -83,6 +83,9 @@ pub fn mappings(spec: &Spec, problems: &mut Problems) {
     }
 }
 
+/// The first id of a mapping, inside or outside.
+type Side = fn(&LinuxIdMapping) -> u32;
+
 /// No range is empty, ends beyond the ids there are, or overlaps with another on either side.
 fn ranges(mappings: &[LinuxIdMapping], at: &str, problems: &mut Problems) {
     for (index, mapping) in mappings.iter().enumerate() {
@@ -91,7 +94,7 @@ fn ranges(mappings: &[LinuxIdMapping], at: &str, problems: &mut Problems) {
             problems.add(join(&at, "size"), "must be at least 1, not 0");
             continue;
         }
-        let sides: [(&str, fn(&LinuxIdMapping) -> u32); 2] =
+        let sides: [(&str, Side); 2] =
             [("containerID", LinuxIdMapping::container_id), ("hostID", LinuxIdMapping::host_id)];
         for (side, first) in sides {
             // user_namespaces(7): the last id, 4294967295, cannot be mapped.
