@@ -94,7 +94,7 @@ target/shared/release/libbrig.a: FORCE | deps
 target/static/release/brig: FORCE | deps
 	@LIBSECCOMP_LINK_TYPE=static LIBSECCOMP_LIB_PATH="$$(dirname "$$($(CC) -print-file-name=libseccomp.a)")" \
 	    $(CARGO) rustc --quiet --package brig-cli --bin brig --release --target-dir target/static -- \
-	    -C target-feature=+crt-static
+	    -C target-feature=+crt-static $(COMMAND_FLAGS)
 
 build/brig: target/static/release/brig
 	@mkdir -p $(@D)

@@ -13,6 +13,8 @@ fi
 
 . tests/lab/stage.sh
 work=$(mktemp -d)
+# The runtimes' state lies on a tmpfs, as /run does on nearly every host.
+state=$(mktemp -d -p /dev/shm)
 parent=brig-bench-$$
 
 clean_up() {
@@ -20,7 +22,7 @@ clean_up() {
     for directory in /sys/fs/cgroup/*/"${parent:?}"; do
         [ ! -d "$directory" ] || find "$directory" -depth -type d -exec rmdir {} +
     done
-    rm -rf "${work:?}"
+    rm -rf "${work:?}" "${state:?}"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
@@ -63,10 +65,10 @@ brig=$(command -v brig) crun=$(command -v crun) runc=$(command -v runc)
 measure() {
     "$work/bench" "$rounds" "$2" \
         "floor=$4" \
-        "library=inside:$work/inprocess $work/library $work/$3 16 all" \
-        "brig=$brig --root $work/brig run --bundle $work/$3 bench-$$-@N@" \
-        "crun=pure-v1:$crun --root $work/crun run --bundle $work/$3 bench-$$-@N@" \
-        "runc=$runc --root $work/runc run --bundle $work/$3 bench-$$-@N@" \
+        "library=inside:$work/inprocess $state/library $work/$3 16 all" \
+        "brig=$brig --root $state/brig run --bundle $work/$3 bench-$$-@N@" \
+        "crun=pure-v1:$crun --root $state/crun run --bundle $work/$3 bench-$$-@N@" \
+        "runc=$runc --root $state/runc run --bundle $work/$3 bench-$$-@N@" \
         < /dev/null > "$work/$1"
 }
 
@@ -111,8 +113,8 @@ table filtered "With a seccomp profile of 351 names and 3 architectures, back to
 # The large host has 8 GiB, or half of what is free.
 large=$(awk '/^MemAvailable/ { mib = $2 / 2048; print int(mib < 8192 ? mib : 8192) }' /proc/meminfo)
 "$work/bench" "$rounds" 0 \
-    "small=inside:$work/inprocess $work/library $work/plain 16 create" \
-    "large=inside:$work/inprocess $work/library $work/plain $large create" > "$work/host"
+    "small=inside:$work/inprocess $state/library $work/plain 16 create" \
+    "large=inside:$work/inprocess $state/library $work/plain $large create" > "$work/host"
 echo
 awk -v mib="$large" '{ ms[$1] = $2 } END {
     printf "Creating one in a program that holds 16 MiB: %.2f ms; that holds %d MiB: %.2f ms.\n", ms["small"], mib, ms["large"]

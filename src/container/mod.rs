@@ -144,7 +144,8 @@ impl Container {
     fn remove(&self, _lock: &Lock, record: Option<&Record>) -> Result<()> {
         if let Some(record) = record {
             self.end(record)?;
-            record.cgroup.remove()?;
+            // Whoever is in there nevertheless was put there from outside.
+            record.cgroup.remove().or_else(|_| record.cgroup.kill().and_then(|()| record.cgroup.remove()))?;
             launch::hooks::poststop(record);
         }
         launch::clear(&self.directory());
@@ -157,6 +158,10 @@ impl Container {
         if let Ok(init) = self.live_init(record) {
             init.signal(libc::SIGKILL)?;
             init.wait_end()?;
+        }
+        // With the first process of a pid namespace the kernel has ended all others.
+        if record.init.is_some() && !record.shares_pids {
+            return Ok(());
         }
         record.cgroup.kill()
     }
