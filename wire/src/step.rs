@@ -99,7 +99,8 @@ steps! { 'a;
     /// prctl(PR_SET_DUMPABLE, 0): from here on nobody in the container can ptrace init or read its
     /// /proc files (CVE-2016-9962).
     1 Undumpable {}
-    /// setns(2) into the namespace of host descriptor `fd`; `kind` is its CLONE_NEW* flag.
+    /// setns(2) into the namespace of host descriptor `fd`; `kind` is its CLONE_NEW* flag. Or, if `fd` is a pidfd, into
+    /// those namespaces of the process that the flags in `kind` name, all at once.
     2 JoinNamespace { fd: u32, kind: u32 }
     /// unshare(2).
     3 Unshare { flags: u32 }
@@ -107,7 +108,7 @@ steps! { 'a;
     4 JoinCgroup { fd: u32 }
     /// Waits for CGROUPS, and writes "0" to each descriptor that comes with it. The host sends it unasked, since it makes
     /// the cgroups while init is at work.
-    9 JoinCgroups {}
+    15 JoinCgroups {}
     /// clone3(2) with CLONE_PARENT, CLONE_PIDFD and `flags`. The child goes on with the next step;
     /// the parent sends FORKED with the child's pid and pidfd, and exits with 0.
     5 Fork { flags: u64 }
