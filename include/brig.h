@@ -48,7 +48,7 @@ typedef struct brig_runtime brig_runtime;
 /// One container. It outlives every handle to it, and this process.
 typedef struct brig_container brig_container;
 
-/// A process of a container: its init.
+/// A process of a container: its init, or one that brig_container_exec() started.
 typedef struct brig_process brig_process;
 
 /* --- Errors ----------------------------------------------------------------------------------- */
@@ -238,6 +238,18 @@ brig_status brig_container_signal(brig_container *container,
                                   uint64_t flags,
                                   brig_error **error);
 
+/// Freezes all processes of a container that runs, and waits until they are. BRIG_ERR_STATE if it
+/// does not run.
+brig_status brig_container_pause(brig_container *container, brig_error **error);
+
+/// Lets the processes of a paused container go on. BRIG_ERR_STATE if it is not paused.
+brig_status brig_container_resume(brig_container *container, brig_error **error);
+
+/// Stores in `*json` the pids of all processes in the container, as the caller's pid namespace has
+/// them: a JSON array in ascending order, to be freed with brig_string_free(). Empty for a
+/// container that has stopped.
+brig_status brig_container_processes(brig_container *container, char **json, brig_error **error);
+
 /// Removes a stopped container: its cgroups, its state, and then runs the poststop hooks. `flags` may have
 /// BRIG_DELETE_FORCE.
 brig_status brig_container_delete(brig_container *container, uint64_t flags, brig_error **error);
@@ -276,10 +288,15 @@ brig_status brig_process_pid(brig_process *process, pid_t *pid, brig_error **err
 /// Stores a pidfd in `*pidfd`: readable, for poll(2) and friends, once the process is gone.
 brig_status brig_process_pidfd(brig_process *process, int *pidfd, brig_error **error);
 
+/// Stores in `*fd` the master of the terminal that process.terminal asked for. Once, by the one who
+/// started the process; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
+brig_status brig_process_console(brig_process *process, int *fd, brig_error **error);
+
 /// Waits for the end of the process, `timeout_ms` at most; -1 is for ever and 0 does not wait. At the
-/// timeout the answer is BRIG_ERR_CANCELED. Works in the process that created the container, whatever
-/// that does with SIGCHLD; in others the exit code is known from Linux 6.15 on, and before that
-/// the answer at the end is BRIG_ERR_UNSUPPORTED. May be called again, from any thread.
+/// timeout the answer is BRIG_ERR_CANCELED. Works in the process that created the container, or
+/// executed the program in it, whatever that does with SIGCHLD; in others the exit code is known
+/// from Linux 6.15 on, and before that the answer at the end is BRIG_ERR_UNSUPPORTED. May be called
+/// again, from any thread.
 brig_status brig_process_wait(brig_process *process,
                               int32_t timeout_ms,
                               brig_exit *exit,
@@ -287,6 +304,49 @@ brig_status brig_process_wait(brig_process *process,
 
 /// Sends a signal to the process, and to no other, even if its pid was reused.
 brig_status brig_process_signal(brig_process *process, int signal, brig_error **error);
+
+/* --- More programs in a container ------------------------------------------------------------- */
+
+/// For brig_exec_options: in a paused container too. The call returns once that is resumed.
+#define BRIG_EXEC_IGNORE_PAUSED 1
+
+/// What to execute. BRIG_INIT(brig_exec_options) and set what you need.
+typedef struct {
+    /// sizeof(brig_exec_options); set it with BRIG_INIT.
+    size_t size;
+    /// The OCI `process` object as JSON. Where it has no capabilities, rlimits or oomScoreAdj,
+    /// those of the container's own process are used.
+    const char *process;
+    /// A cgroup below the container's own to start in (nullable: the container's own). It exists.
+    /// A path such as "a/b", or for some controllers of version 1 lines such as "cpu,memory:a/b".
+    const char *cgroup;
+    /// Three files for stdin, stdout and stderr, -1 for /dev/null (nullable: the caller's 0, 1, 2).
+    /// With process.terminal the terminal is used instead.
+    const int *stdio;
+    /// More files for the program, which sees them as 3, 4 and so on (nullable).
+    const int *fds;
+    /// How many `fds` there are.
+    size_t fd_count;
+    /// Any of BRIG_EXEC_*.
+    uint64_t flags;
+    /// Once this file is readable, give up: BRIG_ERR_CANCELED; 0 is none.
+    int cancel_fd;
+    /// Zero.
+    int reserved;
+} brig_exec_options;
+
+/// Runs one more program in a container that runs, or is created. It is a child of the calling
+/// process, and is stored in `*process` once it runs. One that cannot be executed is
+/// BRIG_ERR_PROGRAM. What is wrong with `process` is BRIG_ERR_CONFIG, with a pointer that starts
+/// there. Calls on one container go in parallel.
+brig_status brig_container_exec(brig_container *container,
+                                const brig_exec_options *options,
+                                brig_process **process,
+                                brig_error **error);
+
+/// Stores in `*json` the `process` object of the container's config.json, to be freed with
+/// brig_string_free(): what the one of an exec may start from.
+brig_status brig_container_process_spec(brig_container *container, char **json, brig_error **error);
 
 #ifdef __cplusplus
 }

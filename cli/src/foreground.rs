@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Staying with a container until it ends: signals go on to it, and what it types reaches us.
+//! Staying with a process until it ends: signals go on to it, and what it types reaches us.
 //!
 //! One loop over poll(2), without threads or signal handlers: signals are blocked and read from a file.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::process::ExitCode;
 
 use nix::libc;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -16,9 +17,9 @@ use crate::signals::Signals;
 use crate::terminal::Terminal;
 
 /// Waits until the process has ended and all its output is out.
-pub fn wait(init: &Process, signals: &Signals, mut terminal: Option<Terminal>) -> Result<Exit> {
-    let pidfd = init.pidfd()?;
-    let pid = init.pid()?;
+pub fn wait(process: &Process, signals: &Signals, mut terminal: Option<Terminal>) -> Result<Exit> {
+    let pidfd = process.pidfd()?;
+    let pid = process.pid()?;
     let mut running = true;
     while running || terminal.as_ref().is_some_and(|terminal| !terminal.is_drained()) {
         let mut files = vec![PollFd::new(signals, PollFlags::IN)];
@@ -40,21 +41,31 @@ pub fn wait(init: &Process, signals: &Signals, mut terminal: Option<Terminal>) -
                 // Nobody reads the last output, and somebody wants an end.
                 libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT if !running => terminal = None,
                 // It may be gone by now, which the pidfd will tell.
-                other => drop(init.signal(other)),
+                other => drop(process.signal(other)),
             }
         }
     }
     // Our own terminal is as before when the caller goes on.
     drop(terminal);
-    Ok(init.wait()?)
+    Ok(process.wait()?)
 }
 
-/// Takes note of the end of processes that became our children; not of init's, which the library waits for.
-fn reap_adopted(init: i32) {
+/// How it ended, as a shell tells it.
+pub fn status(exit: Exit) -> ExitCode {
+    let number = match exit {
+        Exit::Code(code) => code,
+        Exit::Signal(signal) => 128 + signal,
+    };
+    // The kernel keeps no more than these bits of an exit code.
+    ExitCode::from(number.to_le_bytes()[0])
+}
+
+/// Takes note of the end of processes that became our children; not of `own`'s, which the library waits for.
+fn reap_adopted(own: i32) {
     let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
     let look = || waitid(Id::All, ended | WaitPidFlag::WNOWAIT).ok().and_then(|status| status.pid());
     while let Some(pid) = look() {
-        if pid.as_raw() == init || waitid(Id::Pid(pid), ended).is_err() {
+        if pid.as_raw() == own || waitid(Id::Pid(pid), ended).is_err() {
             break;
         }
     }

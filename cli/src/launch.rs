@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What create and run share: their flags, and a container that is gone again if anything fails.
 
-use std::ffi::c_int;
 use std::fs;
 use std::ops::Deref;
 use std::os::fd::AsFd;
@@ -11,9 +10,9 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::ffi::{self, Container, CreateOptions, Runtime};
+use crate::ffi::{Container, CreateOptions, Runtime};
+use crate::handover;
 use crate::signals::Signals;
-use crate::{pid_file, socket};
 
 /// The flags of create and run.
 #[derive(Args)]
@@ -21,24 +20,14 @@ pub struct Flags {
     /// The bundle: a directory with a config.json
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     bundle: PathBuf,
-    /// Send the terminal's master to this socket
-    #[arg(long, value_name = "SOCKET")]
-    console_socket: Option<PathBuf>,
-    /// Send a pidfd of the container's init to this socket
-    #[arg(long, value_name = "SOCKET")]
-    pidfd_socket: Option<PathBuf>,
-    /// Write the pid of the container's init to this file
-    #[arg(long, value_name = "FILE")]
-    pid_file: Option<PathBuf>,
     /// Change the root without pivot_root(2), for a root that is an initramfs; less safe
     #[arg(long)]
     no_pivot: bool,
     /// Accepted for compatibility: no session keyring is made
     #[arg(long)]
     no_new_keyring: bool,
-    /// Pass on this many open files, from 3 on
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    preserve_fds: u16,
+    #[command(flatten)]
+    handover: handover::Flags,
     /// What the container is to be called
     id: String,
 }
@@ -60,11 +49,17 @@ impl Flags {
             Mode::Detached => Config::read(&self.bundle),
             Mode::Attached => None,
         };
-        self.check_terminal(mode, config.as_ref())?;
+        match &config {
+            Some(config) => self.handover.check_terminal(true, config.terminal)?,
+            None if mode == Mode::Attached => self.handover.check_terminal(false, false)?,
+            None => {}
+        }
+        let fds = self.handover.preserved()?;
+        let handover = self.handover.connect()?;
         let options = CreateOptions {
             bundle: Some(&self.bundle),
             spec: config.as_ref().map(|config| config.text.as_str()),
-            fds: &self.preserved()?,
+            fds: &fds,
             no_pivot: self.no_pivot,
             cancel: Some(signals.as_fd()),
         };
@@ -73,49 +68,8 @@ impl Flags {
         if signals.next().is_some() {
             return Err(Error::refused("canceled by a signal"));
         }
-        self.announce(&container)?;
+        handover.announce(&container.init()?)?;
         Ok(container)
-    }
-
-    /// A terminal whose master nobody holds hangs up, so someone must be there to take it.
-    fn check_terminal(&self, mode: Mode, config: Option<&Config>) -> Result<()> {
-        let terminal = match (mode, config) {
-            (Mode::Attached, _) => false,
-            (Mode::Detached, Some(config)) => config.terminal,
-            (Mode::Detached, None) => return Ok(()),
-        };
-        match (terminal, &self.console_socket) {
-            (true, None) => {
-                Err(Error::refused("cannot allocate tty if brig will detach without setting console socket"))
-            }
-            (false, Some(_)) => {
-                Err(Error::refused("cannot use console socket if brig will not detach or allocate tty"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The files for `--preserve-fds`. One that the caller did not pass would be one of our own.
-    fn preserved(&self) -> Result<Vec<c_int>> {
-        let wanted = 3..3 + c_int::from(self.preserve_fds);
-        match wanted.clone().find(|&fd| !ffi::is_inherited(fd)) {
-            Some(fd) => Err(Error::refused(format!("--preserve-fds {}: file {fd} is not open", self.preserve_fds))),
-            None => Ok(wanted.collect()),
-        }
-    }
-
-    fn announce(&self, container: &Container) -> Result<()> {
-        if let Some(path) = &self.console_socket {
-            let master = container.console()?.ok_or_else(|| Error::refused("the container has no terminal"))?;
-            socket::send(path, master.as_fd(), "/dev/ptmx")?;
-        }
-        if let Some(path) = &self.pidfd_socket {
-            socket::send(path, container.init()?.pidfd()?.as_fd(), "pidfd")?;
-        }
-        if let Some(path) = &self.pid_file {
-            pid_file::write(path, container.init()?.pid()?)?;
-        }
-        Ok(())
     }
 }
 

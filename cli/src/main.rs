@@ -2,8 +2,8 @@
 //! The `brig` command: an OCI runtime's command line over libbrig, and a client of its C ABI like any other.
 //!
 //! The way through: `argv` and `arguments` understand the command line, `commands` has a file for each
-//! command, and these call `ffi`, the library made safe. `launch` is what create and run share;
-//! `foreground` and `terminal` are what run does until the container ends.
+//! command, and these call `ffi`, the library made safe. `launch` is what create and run share, `handover` what exec
+//! shares with both; `foreground` and `terminal` are what run and exec do until the process ends.
 
 #![deny(unsafe_code)]
 
@@ -14,9 +14,11 @@ mod error;
 #[allow(unsafe_code)]
 mod ffi;
 mod foreground;
+mod handover;
 mod launch;
 mod log;
 mod pid_file;
+mod program;
 mod signal_name;
 mod signals;
 mod socket;
@@ -29,20 +31,25 @@ use std::process::ExitCode;
 use clap::{ArgMatches, FromArgMatches};
 
 use arguments::Globals;
-use error::Result;
 use log::Log;
 
 fn main() -> ExitCode {
     let line = argv::with_two_dashes(std::env::args_os().collect());
     match arguments::command().try_get_matches_from(&line) {
-        Ok(mut matches) => obey(&mut matches).unwrap_or_else(|(log, error)| failed(&log, &error.to_string())),
+        Ok(mut matches) => {
+            let status = commands::failure(matches.subcommand_name());
+            obey(&mut matches).unwrap_or_else(|(log, error)| failed(&log, &error.to_string(), status))
+        }
         Err(error) if !error.use_stderr() => answer(&error),
-        Err(error) => failed(&log_of(&line), &usage::explain(&error)),
+        Err(error) => {
+            let (log, status) = guess(&line);
+            failed(&log, &usage::explain(&error), status)
+        }
     }
 }
 
 /// Runs the command. A failure comes with the log it belongs into.
-fn obey(matches: &mut ArgMatches) -> std::result::Result<ExitCode, (Log, error::Error)> {
+fn obey(matches: &mut ArgMatches) -> Result<ExitCode, (Log, error::Error)> {
     let globals = Globals::from_arg_matches_mut(matches).map_err(|error| (Log::stderr(), usage::refused(&error)))?;
     if globals.version {
         return commands::print_version().map_err(|error| (Log::stderr(), error));
@@ -51,9 +58,9 @@ fn obey(matches: &mut ArgMatches) -> std::result::Result<ExitCode, (Log, error::
     commands::run(&globals, &log, matches).map_err(|error| (log, error))
 }
 
-fn failed(log: &Log, message: &str) -> ExitCode {
+fn failed(log: &Log, message: &str, status: ExitCode) -> ExitCode {
     log.error(message);
-    ExitCode::FAILURE
+    status
 }
 
 /// Help that was asked for.
@@ -64,11 +71,12 @@ fn answer(help: &clap::Error) -> ExitCode {
     }
 }
 
-/// The log that a command line names which is otherwise not understood.
-fn log_of(line: &[OsString]) -> Log {
-    let open = || -> Result<Log> {
-        let matches = arguments::command().ignore_errors(true).try_get_matches_from(line);
-        matches.and_then(|matches| Globals::from_arg_matches(&matches)).map_err(|e| usage::refused(&e))?.open_log()
+/// The log that a command line names which is otherwise not understood, and the exit status of its command.
+fn guess(line: &[OsString]) -> (Log, ExitCode) {
+    let Ok(matches) = arguments::command().ignore_errors(true).try_get_matches_from(line) else {
+        return (Log::stderr(), ExitCode::FAILURE);
     };
-    open().unwrap_or_else(|_| Log::stderr())
+    let globals = Globals::from_arg_matches(&matches).map_err(|error| usage::refused(&error));
+    let log = globals.and_then(|globals| globals.open_log()).unwrap_or_else(|_| Log::stderr());
+    (log, commands::failure(matches.subcommand_name()))
 }

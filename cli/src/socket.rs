@@ -16,11 +16,28 @@ use rustix::net::{
 
 use crate::error::{Context, Result};
 
-/// Sends one message with exactly one file. `name` is the payload, for the listener's messages.
-pub fn send(path: &Path, file: BorrowedFd<'_>, name: &str) -> Result<()> {
-    connected(path)
-        .and_then(|socket| send_over(&socket, file, name))
-        .context(|| format!("cannot send {name} to {}", path.display()))
+/// Somebody who listens, and waits for one file.
+pub struct Receiver<'a> {
+    path: &'a Path,
+    name: &'static str,
+    socket: OwnedFd,
+}
+
+impl<'a> Receiver<'a> {
+    /// Connects. `name` is what will be sent: the payload, for the listener's messages.
+    pub fn connect(path: &'a Path, name: &'static str) -> Result<Self> {
+        let socket = connected(path).context(|| cannot(name, path))?;
+        Ok(Self { path, name, socket })
+    }
+
+    /// Sends one message with exactly one file.
+    pub fn send(self, file: BorrowedFd<'_>) -> Result<()> {
+        send_over(&self.socket, file, self.name).context(|| cannot(self.name, self.path))
+    }
+}
+
+fn cannot(name: &str, path: &Path) -> String {
+    format!("cannot send {name} to {}", path.display())
 }
 
 fn connected(path: &Path) -> rustix::io::Result<OwnedFd> {
@@ -83,7 +100,7 @@ mod tests {
         for (path, bound) in listeners {
             let listener = UnixListener::bind(bound).unwrap();
             let file = fs::File::open("/dev/null").unwrap();
-            send(&path, file.as_fd(), "/dev/ptmx").unwrap();
+            Receiver::connect(&path, "/dev/ptmx").unwrap().send(file.as_fd()).unwrap();
             let (name, files) = received(&listener);
             assert_eq!((name.as_str(), files.len()), ("/dev/ptmx", 1));
         }
@@ -91,7 +108,7 @@ mod tests {
 
     #[test]
     fn nobody_listens() {
-        let text = send(Path::new("/nonexistent/s"), std::io::stderr().as_fd(), "x").unwrap_err().to_string();
-        assert_eq!(text, "cannot send x to /nonexistent/s: No such file or directory");
+        let Err(error) = Receiver::connect(Path::new("/nonexistent/s"), "x") else { panic!("somebody does") };
+        assert_eq!(error.to_string(), "cannot send x to /nonexistent/s: No such file or directory");
     }
 }

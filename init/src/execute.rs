@@ -147,10 +147,12 @@ impl Init {
         }
     }
 
-    /// setns(2). In another mount namespace the root is another one too: setns has moved us there.
+    /// setns(2). In another mount namespace the root is another one too: setns has moved us there, and nothing that is
+    /// outside of it is held open any longer.
     fn join(&mut self, fd: u32, kind: u32) -> Outcome {
         sys::setns(&Fd::host(fd), kind)?;
-        if kind == CLONE_NEWNS {
+        if kind & CLONE_NEWNS != 0 {
+            self.proc = None;
             self.root = Some(sys::open(c"/", O_PATH | O_DIRECTORY)?);
         }
         Ok(())

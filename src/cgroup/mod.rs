@@ -103,6 +103,26 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Cgroups that are below the container's own, in `list`: a path for all hierarchies, or a line for some of them,
+    /// such as `cpu,memory:a/b`, where in the others it stays the container's own.
+    pub(crate) fn below(&self, list: &str) -> Result<Self> {
+        let mut result = self.clone();
+        for line in list.lines() {
+            let (names, path) = line.split_once(':').map_or((None, line), |(names, path)| (Some(names), path));
+            let refuse = |why: &str| Error::new(Kind::Invalid, format!("cgroup: {line:?}: {why}"));
+            let path = path::below(path).map_err(refuse)?;
+            let Some(names) = names else {
+                result.places.iter_mut().for_each(|place| place.path.push(&path));
+                continue;
+            };
+            for name in names.split(',') {
+                let place = result.places.iter_mut().find(|place| place.has(name));
+                place.ok_or_else(|| refuse("there is no such controller"))?.path.push(&path);
+            }
+        }
+        Ok(result)
+    }
+
     /// The version 1 cgroups, of which [`join_files`](Self::join_files) will open the files in this order.
     pub(crate) fn joined(&self) -> impl Iterator<Item = &Path> {
         self.places.iter().filter(|place| place.version == Version::V1).map(|place| place.path.as_path())

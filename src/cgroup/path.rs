@@ -59,6 +59,14 @@ impl Wish {
     }
 }
 
+/// A path that starts at a container's own cgroup and does not leave it. It may be that cgroup itself.
+pub(super) fn below(path: &str) -> std::result::Result<PathBuf, &'static str> {
+    match Path::new(path).components().all(|component| matches!(component, Component::RootDir | Component::CurDir)) {
+        true => Ok(PathBuf::new()),
+        false => clean(Path::new(path)),
+    }
+}
+
 /// The path without its leading slash and its dots; or what is wrong with it.
 fn clean(path: &Path) -> std::result::Result<PathBuf, &'static str> {
     let mut out = PathBuf::new();

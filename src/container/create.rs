@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //! create: from the caller's options to a spec, a plan, and the launch.
 
+use std::borrow::Cow;
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
-use rustix::fs::{Mode, OFlags};
+use serde_json::value::RawValue;
 
 use super::lock::Lock;
 use super::runtime::check_id;
-use super::{Container, Held, Process, Runtime};
+use super::stdio::Stdio;
+use super::{Container, Process, Runtime};
 use crate::cgroup::{Cgroup, Host};
 use crate::error::{Context, Error, Kind, Result};
 use crate::launch::{self, Record};
 use crate::plan::{self, Plan};
-use crate::sys::files;
 use crate::{spec, time};
 
 /// What the caller asks for.
@@ -45,6 +46,7 @@ pub struct CreateOptions<'a> {
 /// Everything that is known before the host is touched.
 struct Prepared {
     spec: Spec,
+    process: Box<RawValue>,
     bundle: PathBuf,
     cgroup: Cgroup,
     plan: Plan,
@@ -54,9 +56,9 @@ impl Container {
     /// Creates a container.
     pub fn create(runtime: Arc<Runtime>, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
         check_id(id)?;
-        let Prepared { spec, bundle, cgroup, plan } = Prepared::read(&runtime, id, options)?;
-        let files = Stdio::open(options)?;
-        let record = record(id, &spec, bundle, cgroup, &plan);
+        let Prepared { spec, process, bundle, cgroup, plan } = Prepared::read(&runtime, id, options)?;
+        let files = Stdio::open(options.stdio, options.fds)?;
+        let record = record(id, &spec, process, bundle, cgroup, &plan);
 
         let directory = Directory::make(&runtime, id)?;
         let request = launch::Request {
@@ -69,9 +71,8 @@ impl Container {
         };
         let created = launch::create(&request, record)?;
         directory.keep();
-        let init = Some(Process::new(created.init.pid, created.pidfd));
-        let held = Mutex::new(Held { init, console: created.console });
-        Ok(Self { runtime, id: id.to_owned(), held })
+        let init = Process::new(created.init.pid, created.pidfd, created.console);
+        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)) })
     }
 
     /// The plan of such a create, as text.
@@ -84,10 +85,9 @@ impl Container {
 impl Prepared {
     fn read(runtime: &Runtime, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
         let bundle = bundle(options)?;
-        let spec = match options.spec {
-            Some(text) => spec::load(text)?,
-            None => spec::load(&config(&bundle)?)?,
-        };
+        let text = options.spec.map_or_else(|| config(&bundle).map(Cow::Owned), |text| Ok(Cow::Borrowed(text)))?;
+        let spec = spec::load(&text)?;
+        let process = spec::process_text(&text)?;
         let host = Host::detect()?;
         let cgroups_path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
         let cgroup = Cgroup::plan(&host, cgroups_path, id)?;
@@ -110,7 +110,7 @@ impl Prepared {
         if let Some(rootfs) = &plan.rootfs {
             check_rootfs(rootfs)?;
         }
-        Ok(Self { spec, bundle, cgroup, plan })
+        Ok(Self { spec, process, bundle, cgroup, plan })
     }
 }
 
@@ -141,7 +141,7 @@ fn check_rootfs(rootfs: &Path) -> Result<()> {
     Err(Error::config("/root/path", format!("{} is not a directory", rootfs.display())))
 }
 
-fn record(id: &str, spec: &Spec, bundle: PathBuf, cgroup: Cgroup, plan: &Plan) -> Record {
+fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup: Cgroup, plan: &Plan) -> Record {
     let hooks = spec.hooks().as_ref();
     Record {
         version: Record::version(),
@@ -155,6 +155,8 @@ fn record(id: &str, spec: &Spec, bundle: PathBuf, cgroup: Cgroup, plan: &Plan) -
         cgroup,
         shares_pids: !plan.namespaces.makes(LinuxNamespaceType::Pid),
         after_gate: plan::places_after_gate(&plan.steps),
+        process: Some(process),
+        filter: plan.filter.as_ref().map(|filter| filter.flags),
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
         poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),
         init: None,
@@ -198,35 +200,5 @@ impl Drop for Directory {
         if !self.keep {
             let _ = fs::remove_dir(&self.path);
         }
-    }
-}
-
-/// The files that become the container's descriptors; /dev/null stands in for those that are closed or not wanted.
-struct Stdio<'a> {
-    given: Vec<Option<BorrowedFd<'a>>>,
-    null: OwnedFd,
-}
-
-impl<'a> Stdio<'a> {
-    fn open(options: &CreateOptions<'a>) -> Result<Self> {
-        let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-            .context(|| "cannot open /dev/null")?;
-        let mut given = Vec::with_capacity(3 + options.fds.len());
-        for (index, fd) in options.stdio.unwrap_or([0, 1, 2]).into_iter().enumerate() {
-            let file = files::borrow(fd);
-            if file.is_none() && fd >= 0 && options.stdio.is_some() {
-                return Err(Error::new(Kind::Invalid, format!("stdio[{index}]: {fd} is not open")));
-            }
-            given.push(file);
-        }
-        for (index, fd) in options.fds.iter().enumerate() {
-            let file = files::borrow(*fd);
-            given.push(Some(file.ok_or_else(|| Error::new(Kind::Invalid, format!("fds[{index}]: {fd} is not open")))?));
-        }
-        Ok(Self { given, null })
-    }
-
-    fn borrow(&self) -> Vec<BorrowedFd<'_>> {
-        self.given.iter().map(|file| file.unwrap_or(self.null.as_fd())).collect()
     }
 }

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a container is over time: created, found again, started, signalled, deleted.
+//! What a container is over time: created, found again, started, joined, signalled, paused, deleted.
 
 mod create;
+mod exec;
 mod lock;
+mod pause;
 mod process;
 mod runtime;
 mod status;
+mod stdio;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use create::CreateOptions;
+pub use exec::ExecOptions;
 pub use process::{Exit, Process};
 pub use runtime::Runtime;
 
@@ -22,24 +26,18 @@ use lock::Lock;
 use status::Status;
 
 /// A handle to one container. All that can change is on disk or in the kernel; the handle only keeps what the
-/// creator alone can have: the pidfd of its child, and the terminal.
+/// creator alone can have: the pidfd of its child, with the terminal.
 pub struct Container {
     runtime: Arc<Runtime>,
     id: String,
-    held: Mutex<Held>,
-}
-
-#[derive(Default)]
-struct Held {
-    init: Option<Process>,
-    console: Option<OwnedFd>,
+    init: Mutex<Option<Process>>,
 }
 
 impl Container {
     /// Finds a container by its id.
     pub fn open(runtime: Arc<Runtime>, id: &str) -> Result<Self> {
         runtime::check_id(id)?;
-        let container = Self { runtime, id: id.to_owned(), held: Mutex::default() };
+        let container = Self { runtime, id: id.to_owned(), init: Mutex::default() };
         if !container.directory().is_dir() {
             return Err(missing());
         }
@@ -97,7 +95,8 @@ impl Container {
         if all || (record.shares_pids && signal == libc::SIGKILL) {
             return self.signal_all(&record, signal);
         }
-        self.live_init(&record)?.signal(signal)
+        self.live_init(&record)?.signal(signal)?;
+        if signal == libc::SIGKILL { pause::thaw(&record) } else { Ok(()) }
     }
 
     fn signal_all(&self, record: &Record, signal: i32) -> Result<()> {
@@ -157,6 +156,7 @@ impl Container {
     fn end(&self, record: &Record) -> Result<()> {
         if let Ok(init) = self.live_init(record) {
             init.signal(libc::SIGKILL)?;
+            pause::thaw(record)?;
             init.wait_end()?;
         }
         // With the first process of a pid namespace the kernel has ended all others.
@@ -168,13 +168,13 @@ impl Container {
 
     /// The init process.
     pub fn init(&self) -> Result<Process> {
-        if let Some(init) = &self.held().init {
+        if let Some(init) = &*self.held() {
             return Ok(init.clone());
         }
         let record = self.record()?;
         let init = record.init.as_ref().ok_or_else(stopped)?;
         let process = Process::open(init)?.ok_or_else(stopped)?;
-        self.held().init = Some(process.clone());
+        *self.held() = Some(process.clone());
         Ok(process)
     }
 
@@ -188,8 +188,10 @@ impl Container {
 
     /// The terminal, once.
     pub fn console(&self) -> Result<OwnedFd> {
-        let none = || Error::new(Kind::NotFound, "there is no terminal, or it was taken already");
-        self.held().console.take().ok_or_else(none)
+        match &*self.held() {
+            Some(init) => init.console(),
+            None => Err(Error::new(Kind::NotFound, "there is no terminal, or it is its creator's")),
+        }
     }
 
     fn directory(&self) -> PathBuf {
@@ -210,8 +212,8 @@ impl Container {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Option<Process>> {
+        self.init.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -21,12 +21,13 @@ struct Shared {
     pid: i32,
     pidfd: OwnedFd,
     exit: Mutex<Option<Exit>>,
+    console: Mutex<Option<OwnedFd>>,
 }
 
 impl Process {
-    /// A process that we hold already.
-    pub fn new(pid: i32, pidfd: OwnedFd) -> Self {
-        Self { shared: Arc::new(Shared { pid, pidfd, exit: Mutex::default() }) }
+    /// A process that we hold already, perhaps with its terminal.
+    pub fn new(pid: i32, pidfd: OwnedFd, console: Option<OwnedFd>) -> Self {
+        Self { shared: Arc::new(Shared { pid, pidfd, exit: Mutex::default(), console: Mutex::new(console) }) }
     }
 
     /// The process of a record; `None` if it has ended, even if its pid was given to another.
@@ -37,7 +38,7 @@ impl Process {
         };
         // After the pidfd is open, the pid cannot be reused any more without us seeing it.
         match pidfd::stat(init.pid) {
-            Ok((start_time, _)) if start_time == init.start_time => Ok(Some(Self::new(init.pid, pidfd))),
+            Ok((start_time, _)) if start_time == init.start_time => Ok(Some(Self::new(init.pid, pidfd, None))),
             _ => Ok(None),
         }
     }
@@ -50,6 +51,12 @@ impl Process {
     /// A pidfd of the caller's own.
     pub fn pidfd(&self) -> Result<OwnedFd> {
         self.shared.pidfd.try_clone().context(|| "cannot duplicate a pidfd")
+    }
+
+    /// Its terminal, once.
+    pub fn console(&self) -> Result<OwnedFd> {
+        let none = || Error::new(Kind::NotFound, "there is no terminal, or it was taken already");
+        self.shared.console.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(none)
     }
 
     /// Waits for the end; -1 is for ever.

@@ -2,14 +2,14 @@
 //! `brig_container`: one container and what can be done with it.
 
 use std::ffi::{OsStr, c_char, c_int};
-use std::os::fd::{BorrowedFd, IntoRawFd};
+use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    Head, Object, Options, boundary, brig_error, brig_process, brig_runtime, brig_status, give_string, handle, invalid,
-    known_flags, optional, options, output, release, retain, string, text,
+    Head, Object, Options, boundary, brig_error, brig_process, brig_runtime, brig_status, descriptor, files,
+    give_string, handle, known_flags, optional, options, output, release, retain, string, text,
 };
 use crate::container::{Container, CreateOptions};
 use crate::error::Result;
@@ -58,7 +58,7 @@ const _: () = assert!(size_of::<brig_create_options>() == 6 * size_of::<usize>()
 /// One container. It outlives every handle to it, and this process.
 pub struct brig_container {
     head: Head,
-    value: Arc<Container>,
+    pub(super) value: Arc<Container>,
 }
 
 impl Object for brig_container {
@@ -80,32 +80,10 @@ fn path<'a>(pointer: *const c_char) -> Option<&'a Path> {
     optional(pointer).map(|path| Path::new(OsStr::from_bytes(path.to_bytes())))
 }
 
-/// An optional descriptor, where 0 means none.
-fn descriptor<'a>(argument: &str, fd: c_int) -> Result<Option<BorrowedFd<'a>>> {
-    match fd {
-        0 => Ok(None),
-        // SAFETY: the caller keeps the file open for the call.
-        fd if fd > 0 => Ok(Some(unsafe { BorrowedFd::borrow_raw(fd) })),
-        _ => Err(invalid(argument, "is negative; none is 0")),
-    }
-}
-
 /// Reads the caller's options; what they point to is borrowed for the call.
 fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptions<'a>> {
     let given = options("options", pointer)?;
-    if given.fds.is_null() != (given.fd_count == 0) {
-        return Err(invalid("fds", "does not go with fd_count"));
-    }
-    if given.fd_count > 1 << 16 {
-        return Err(invalid("fd_count", "is too large"));
-    }
-    // SAFETY: the caller gives NULL or three numbers.
-    let stdio = (!given.stdio.is_null()).then(|| unsafe { *given.stdio.cast::<[c_int; 3]>() });
-    let fds = match given.fd_count {
-        0 => &[][..],
-        // SAFETY: the caller says that so many numbers are there.
-        count => unsafe { std::slice::from_raw_parts(given.fds, count) },
-    };
+    let (stdio, fds) = files(given.stdio, given.fds, given.fd_count)?;
     Ok(CreateOptions {
         bundle: path(given.bundle),
         spec: optional(given.spec).map(|spec| spec.to_bytes()),
@@ -249,6 +227,51 @@ pub unsafe extern "C" fn brig_container_signal(
         let container = handle(container)?;
         let all = known_flags(flags, BRIG_SIGNAL_ALL)? & BRIG_SIGNAL_ALL != 0;
         container.value.signal(signal, all)
+    })
+}
+
+/// Freezes all processes of a container that runs, and waits until they are. BRIG_ERR_STATE if it
+/// does not run.
+///
+/// # Safety
+/// `container` is NULL or a handle; `error` is NULL or a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_pause(
+    container: *mut brig_container,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || handle(container)?.value.pause())
+}
+
+/// Lets the processes of a paused container go on. BRIG_ERR_STATE if it is not paused.
+///
+/// # Safety
+/// `container` is NULL or a handle; `error` is NULL or a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_resume(
+    container: *mut brig_container,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || handle(container)?.value.resume())
+}
+
+/// Stores in `*json` the pids of all processes in the container, as the caller's pid namespace has
+/// them: a JSON array in ascending order, to be freed with brig_string_free(). Empty for a
+/// container that has stopped.
+///
+/// # Safety
+/// `container` is NULL or a handle; `json` and `error` are NULL or places for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_processes(
+    container: *mut brig_container,
+    json: *mut *mut c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("json", json)?;
+        *place = give_string(container.value.processes()?)?;
+        Ok(())
     })
 }
 

@@ -9,16 +9,19 @@
 
 mod container;
 mod error;
+mod exec;
 mod library;
 mod process;
 mod runtime;
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
 pub use container::*;
 pub use error::*;
+pub use exec::*;
 pub use library::*;
 pub use process::*;
 pub use runtime::*;
@@ -133,6 +136,34 @@ fn text<'a>(argument: &str, value: &'a CStr) -> Result<&'a str> {
 fn output<'a, T>(argument: &str, pointer: *mut T) -> Result<&'a mut T> {
     // SAFETY: the caller gives NULL or a place for one T.
     unsafe { pointer.as_mut() }.ok_or_else(|| invalid(argument, "is NULL"))
+}
+
+/// An optional descriptor, where 0 means none.
+fn descriptor<'a>(argument: &str, fd: c_int) -> Result<Option<BorrowedFd<'a>>> {
+    match fd {
+        0 => Ok(None),
+        // SAFETY: the caller keeps the file open for the call.
+        fd if fd > 0 => Ok(Some(unsafe { BorrowedFd::borrow_raw(fd) })),
+        _ => Err(invalid(argument, "is negative; none is 0")),
+    }
+}
+
+/// The files for a program: its stdio, and those behind it.
+fn files<'a>(stdio: *const c_int, fds: *const c_int, fd_count: usize) -> Result<(Option<[c_int; 3]>, &'a [c_int])> {
+    if fds.is_null() != (fd_count == 0) {
+        return Err(invalid("fds", "does not go with fd_count"));
+    }
+    if fd_count > 1 << 16 {
+        return Err(invalid("fd_count", "is too large"));
+    }
+    // SAFETY: the caller gives NULL or three numbers.
+    let stdio = (!stdio.is_null()).then(|| unsafe { *stdio.cast::<[c_int; 3]>() });
+    let fds = match fd_count {
+        0 => &[][..],
+        // SAFETY: the caller says that so many numbers are there.
+        count => unsafe { std::slice::from_raw_parts(fds, count) },
+    };
+    Ok((stdio, fds))
 }
 
 /// A string for the caller, to be freed with `brig_string_free`.

@@ -7,7 +7,7 @@ use std::os::fd::IntoRawFd;
 use super::{Head, Object, boundary, brig_error, brig_status, handle, invalid, output, release, retain};
 use crate::container::{Exit, Process};
 
-/// A process of a container: its init.
+/// A process of a container: its init, or one that brig_container_exec() started.
 pub struct brig_process {
     head: Head,
     value: Process,
@@ -94,10 +94,30 @@ pub unsafe extern "C" fn brig_process_pidfd(
     })
 }
 
+/// Stores in `*fd` the master of the terminal that process.terminal asked for. Once, by the one who
+/// started the process; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
+///
+/// # Safety
+/// `process` is NULL or a handle; `fd` and `error` are NULL or places for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_process_console(
+    process: *mut brig_process,
+    fd: *mut c_int,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let process = handle(process)?;
+        let place = output("fd", fd)?;
+        *place = process.value.console()?.into_raw_fd();
+        Ok(())
+    })
+}
+
 /// Waits for the end of the process, `timeout_ms` at most; -1 is for ever and 0 does not wait. At the
-/// timeout the answer is BRIG_ERR_CANCELED. Works in the process that created the container, whatever
-/// that does with SIGCHLD; in others the exit code is known from Linux 6.15 on, and before that
-/// the answer at the end is BRIG_ERR_UNSUPPORTED. May be called again, from any thread.
+/// timeout the answer is BRIG_ERR_CANCELED. Works in the process that created the container, or
+/// executed the program in it, whatever that does with SIGCHLD; in others the exit code is known
+/// from Linux 6.15 on, and before that the answer at the end is BRIG_ERR_UNSUPPORTED. May be called
+/// again, from any thread.
 ///
 /// # Safety
 /// `process` is NULL or a handle; `exit` and `error` are NULL or places for one.

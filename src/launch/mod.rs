@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The host's half of a create: record, cgroup, spawn, id maps, hooks, the conversation with init, and the
-//! undoing of all of it, in reverse order, when something fails.
+//! undoing of all of it, in reverse order, when something fails; and in `exec` that of an exec.
 
+mod exec;
 mod fault;
 mod files;
+mod filter;
 pub mod gate;
 pub mod hooks;
 mod maps;
+mod newborn;
 mod record;
 mod talk;
 mod undo;
@@ -22,7 +25,10 @@ use crate::error::{Context, Error, Result};
 use crate::plan::{self, Plan};
 use crate::sys::socket::Received;
 use crate::sys::{memfd, pidfd};
+pub use exec::{ExecRequest, Executed, exec};
 use files::Files;
+pub use filter::read as filter;
+use newborn::Newborn;
 pub use record::{Init, Record};
 pub use talk::Talk;
 use undo::Undo;
@@ -69,7 +75,7 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let cgroup = cgroup.as_ref().map(AsFd::as_fd);
     let (talk, child) = Talk::spawn(steps, number, &files.all(), flags, cgroup, files.above)?;
     drop(files);
-    undo.child = Some(child);
+    undo.init = Some(Newborn::new(child));
 
     // From here on init works beside us; it joins the cgroups when it needs them.
     fault::at("cgroups")?;
@@ -89,8 +95,10 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
 
     let console = converse(&talk, &mut undo, request, &resources)?;
     fault::at("commit")?;
-    let (pid, pidfd) = undo.child().map(|child| (child.pid, child.pidfd.try_clone()))?;
-    let pidfd = pidfd.context(|| "cannot duplicate a pidfd")?;
+    if let Some(filter) = &request.plan.filter {
+        filter::write(request.directory, filter)?;
+    }
+    let pid = undo.init()?.child()?.pid;
     let (start_time, _) = pidfd::stat(pid).context(|| "cannot read init's start time")?;
     let init = Init { pid, start_time };
     undo.record.init = Some(init.clone());
@@ -100,8 +108,7 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let state = start_hooks(request.spec).then(state).transpose()?;
     talk.reply(state.as_ref().map(AsFd::as_fd), Some(gate.as_fd()))?;
     fault::at("done")?;
-    undo.forget();
-    Ok(Created { init, pidfd, console })
+    Ok(Created { init, pidfd: undo.forget()?.pidfd, console })
 }
 
 /// Answers init until everything is done; gives the terminal that it sent.
@@ -114,7 +121,7 @@ fn converse(
     let mut console = None;
     let mut restricted = false;
     loop {
-        let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.child()?.pidfd)) };
+        let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.init()?.child()?.pidfd)) };
         let is_set_up = received.message.kind == kind::REACHED && received.message.value as u32 != POINT_MAPS;
         // While init works, it makes device nodes and mounts disks; and hooks may allow devices by themselves.
         if is_set_up && !restricted {
@@ -123,17 +130,18 @@ fn converse(
             restricted = true;
         }
         match (received.message.kind, received.message.value as u32) {
-            (kind::FORKED, pid) => undo.replace_child(pid as i32, received.file)?,
+            (kind::FORKED, pid) => undo.init()?.replace(pid as i32, received.file)?,
             (kind::CONSOLE, _) => console = received.file,
             (kind::REACHED, POINT_MAPS) => {
                 fault::at("maps")?;
-                maps::write(undo.child()?.pid, request.spec)?;
+                maps::write(undo.init()?.child()?.pid, request.spec)?;
                 talk.reply(None, None)?;
             }
             (kind::REACHED, POINT_HOOKS) => {
                 fault::at("hooks")?;
                 undo.hooked = true;
-                let state = undo.record.state("creating", Some(undo.child()?.pid));
+                let pid = undo.init()?.child()?.pid;
+                let state = undo.record.state("creating", Some(pid));
                 runtime_hooks(request.spec, &undo.record.bundle, &state)?;
                 let state = memfd::data("brig-state", state.as_bytes())?;
                 talk.reply(Some(state.as_fd()), None)?;

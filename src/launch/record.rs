@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::Hook;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
@@ -57,6 +58,10 @@ pub struct Record {
     pub shares_pids: bool,
     /// What to say when a step behind the start gate fails.
     pub after_gate: BTreeMap<u32, Place>,
+    /// The `process` of its config.json: what an exec starts from. Other calls need not read it.
+    pub process: Option<Box<RawValue>>,
+    /// The SECCOMP_FILTER_FLAG_* of its filter, if it has one; the filter is in a file of its own.
+    pub filter: Option<u32>,
     /// Hooks that are still to come.
     pub poststart: Vec<Hook>,
     /// Hooks that are still to come.
@@ -99,6 +104,8 @@ impl Record {
             cgroup: Cgroup::default(),
             shares_pids: false,
             after_gate: BTreeMap::new(),
+            process: None,
+            filter: None,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use brig_wire::Step;
-use oci_spec::runtime::{LinuxDeviceType as Type, Spec};
+use oci_spec::runtime::{LinuxDeviceType as Type, Process, Spec};
 
 use super::Context;
 use super::builder::{Slot, Steps, path};
@@ -95,14 +95,20 @@ fn dev_is_bound(spec: &Spec) -> bool {
 
 fn terminal(steps: &mut Steps, spec: &Spec) {
     let Some(process) = spec.process().as_ref().filter(|process| process.terminal() == Some(true)) else { return };
-    let (rows, columns) = process.console_size().map_or((0, 0), |size| (size.height() as u32, size.width() as u32));
-    steps.origin("/process/terminal");
-    steps.push(Step::Console { rows, columns, uid: process.user().uid() });
+    console(steps.origin("/process/terminal"), process);
     steps.push(Step::AttachConsole {});
 }
 
-/// What becomes of the container's descriptors 0, 1, 2 and on.
-pub fn files(spec: &Spec, extra: usize) -> Vec<Slot> {
-    let terminal = spec.process().as_ref().is_some_and(|process| process.terminal() == Some(true));
+/// A new terminal, if the process asks for one.
+pub fn console(steps: &mut Steps, process: &Process) {
+    if process.terminal() == Some(true) {
+        let (rows, columns) = process.console_size().map_or((0, 0), |size| (size.height() as u32, size.width() as u32));
+        steps.push(Step::Console { rows, columns, uid: process.user().uid() });
+    }
+}
+
+/// What becomes of the program's descriptors 0, 1, 2 and on.
+pub fn files(process: &Process, extra: usize) -> Vec<Slot> {
+    let terminal = process.terminal() == Some(true);
     (0..3 + extra).map(|index| if terminal && index < 3 { Slot::Terminal } else { Slot::File(index) }).collect()
 }

@@ -5,6 +5,7 @@
 mod builder;
 mod cgroups;
 mod devices;
+mod exec;
 mod failure;
 pub mod hooks;
 mod mounts;
@@ -16,10 +17,11 @@ mod show;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use brig_wire::Step;
+use brig_wire::{POINT_COMMIT, Step};
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Process, Spec};
 
 pub use builder::{Slot, Steps};
+pub use exec::{Exec, Joined};
 pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
 
@@ -60,6 +62,8 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// The version 1 cgroups that init enters.
     pub cgroups: Vec<PathBuf>,
+    /// The seccomp filter, for the record.
+    pub filter: Option<seccomp::Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
 }
@@ -115,7 +119,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     let mut context = Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, sources: Vec::new() };
     let mut steps = Steps::new();
 
-    oom_score(&mut steps, process)?;
+    oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
@@ -127,16 +131,21 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     sysctl(&mut steps, spec)?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
-    process::steps(&mut steps, &context, process)?;
+    let filter = match linux.seccomp() {
+        Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
+        None => None,
+    };
+    let extra_files = inputs.extra_files;
+    let program = process::Program { process, at: "/process", filter: filter.as_ref(), extra_files };
+    program.steps(&mut steps, |steps| gate(steps, spec))?;
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
-    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, rootfs })
+    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })
 }
 
 /// Before anything else: once init is not dumpable, its /proc files belong to the host's root.
-fn oom_score(steps: &mut Steps, process: &Process) -> Result<()> {
+fn oom_score(steps: &mut Steps, process: &Process, pointer: &str) -> Result<()> {
     if let Some(score) = process.oom_score_adj() {
-        let pointer = "/process/oomScoreAdj";
         steps.origin(pointer).push(Step::OpenProc {});
         steps.push(Step::ProcSelf { path: c"oom_score_adj", value: &builder::text(score.to_string(), pointer)? });
     }
@@ -265,4 +274,11 @@ fn change_root(steps: &mut Steps, context: &Context<'_>) {
         steps.origin("/linux/rootfsPropagation");
         steps.push(Step::RootPropagation { propagation, recursive: recursive.into() });
     }
+}
+
+/// Where init waits until the container is started.
+fn gate(steps: &mut Steps, spec: &Spec) -> Result<()> {
+    steps.origin("").push(Step::Sync { point: POINT_COMMIT });
+    steps.push(Step::Gate {});
+    hooks::start_container(steps, spec)
 }

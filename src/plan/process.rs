@@ -4,11 +4,12 @@
 use std::ffi::CString;
 use std::path::Path;
 
-use brig_wire::{Numbers, POINT_COMMIT, Sink, Step};
+use brig_wire::{Numbers, Sink, Step};
 use oci_spec::runtime::{Capabilities, PosixRlimitType as Rlimit, Process};
 
 use super::builder::{path, text, texts, with_strings};
-use super::{Context, Steps, devices, hooks, seccomp};
+use super::seccomp::Filter;
+use super::{Steps, devices};
 use crate::error::{Error, Result};
 
 /// PATH where process.env has none: what execvp(3) callers expect.
@@ -37,86 +38,133 @@ fn rlimit_number(kind: Rlimit) -> u32 {
     number as _
 }
 
-/// From the new root to the program: all that can fail is done before the gate, so that `create` reports it.
-pub fn steps(steps: &mut Steps, context: &Context<'_>, process: &Process) -> Result<()> {
-    steps.origin("").push_files(&devices::files(context.spec, context.inputs.extra_files));
-    steps.push(Step::Setsid {});
-    if process.terminal() == Some(true) {
-        steps.origin("/process/terminal").push(Step::ControllingTty {});
-    } else if process.user().uid() != 0 {
-        steps.origin("/process/user/uid").push(Step::StdioOwner { uid: process.user().uid() });
-    }
-    for (index, limit) in process.rlimits().iter().flatten().enumerate() {
-        steps.origin(format!("/process/rlimits/{index}")).push(Step::Rlimit {
-            resource: rlimit_number(limit.typ()),
-            soft: limit.soft(),
-            hard: limit.hard(),
-        });
-    }
-    let env = process.env().as_deref().unwrap_or_default();
-    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
-        steps.origin("/process/user/uid").push(Step::Home { uid: process.user().uid() });
-    }
-    steps.origin("/process/cwd").push(Step::Cwd { path: &path(process.cwd(), "/process/cwd")? });
-    if let Some(mask) = process.user().umask() {
-        steps.origin("/process/user/umask").push(Step::Umask { mask });
-    } else {
-        // init's own umask is 0, for the modes of what it makes.
-        steps.origin("").push(Step::Umask { mask: 0o022 });
-    }
-
-    let capabilities = Sets::read(process)?;
-    let filter = match context.spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-        Some(seccomp) => seccomp::compile(seccomp, context.inputs.seccomp_cache)?,
-        None => None,
-    };
-    let no_new_privileges = process.no_new_privileges() == Some(true);
-    // Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so the capabilities go after it.
-    let filter_first = filter.is_some() && !no_new_privileges;
-
-    identity(steps, process, &capabilities);
-    if filter_first {
-        capabilities.and_for_filter().step(steps);
-    } else {
-        capabilities.steps(steps);
-    }
-    if no_new_privileges {
-        steps.origin("/process/noNewPrivileges").push(Step::NoNewPrivileges {});
-    }
-
-    let args = process.args().as_deref().unwrap_or_default();
-    let candidates = candidates(args, env)?;
-    steps.origin("/process/args/0");
-    with_strings(&candidates, |candidates| steps.push(Step::FindProgram { candidates }));
-    steps.origin("").push(Step::Sync { point: POINT_COMMIT });
-    steps.push(Step::Gate {});
-
-    hooks::start_container(steps, context.spec)?;
-    if let Some(filter) = &filter {
-        let step = Step::Seccomp { flags: filter.flags, program: &filter.program };
-        steps.origin("/linux/seccomp").push(step);
-    }
-    if filter_first {
-        capabilities.steps(steps);
-    }
-    let (args, env) = (texts(args, "/process/args")?, texts(env, "/process/env")?);
-    steps.origin("/process/args/0");
-    with_strings(&candidates, |candidates| {
-        with_strings(&args, |args| with_strings(&env, |env| steps.push(Step::Exec { candidates, args, env })))
-    });
-    Ok(())
+/// A program, and what it is started with.
+pub struct Program<'a> {
+    /// What config.json, or the caller of an exec, says of it.
+    pub process: &'a Process,
+    /// Where that stands in the document that errors are about.
+    pub at: &'static str,
+    /// The container's filter.
+    pub filter: Option<&'a Filter>,
+    /// Files beyond stdio.
+    pub extra_files: usize,
 }
 
-/// Groups and ids; the capabilities of root are kept over the change and put right by [`Sets::steps`].
-fn identity(steps: &mut Steps, process: &Process, capabilities: &Sets) {
-    let user = process.user();
-    steps.origin("/process/capabilities/bounding").push(Step::BoundingSet { keep: capabilities.bounding });
-    steps.origin("/process/user").push(Step::KeepCaps {});
-    let groups = user.additional_gids().as_deref().unwrap_or_default();
-    let mut store = Sink::new();
-    steps.origin("/process/user/additionalGids");
-    steps.push(Step::Groups { list: Numbers::pack(groups.iter().copied(), &mut store) });
-    steps.origin("/process/user").push(Step::User { uid: user.uid(), gid: user.gid() });
+impl Program<'_> {
+    /// From the container's root to the program. All that can fail is done before the steps of `wait`.
+    pub fn steps(&self, steps: &mut Steps, wait: impl FnOnce(&mut Steps) -> Result<()>) -> Result<()> {
+        let process = self.process;
+        steps.origin("").push_files(&devices::files(process, self.extra_files));
+        steps.push(Step::Setsid {});
+        if process.terminal() == Some(true) {
+            self.origin(steps, "/terminal").push(Step::ControllingTty {});
+        } else if process.user().uid() != 0 {
+            self.origin(steps, "/user/uid").push(Step::StdioOwner { uid: process.user().uid() });
+        }
+        for (index, limit) in process.rlimits().iter().flatten().enumerate() {
+            let (soft, hard) = (limit.soft(), limit.hard());
+            let limit = Step::Rlimit { resource: rlimit_number(limit.typ()), soft, hard };
+            self.origin(steps, &format!("/rlimits/{index}")).push(limit);
+        }
+        let env = process.env().as_deref().unwrap_or_default();
+        if !env.iter().any(|entry| entry.starts_with("HOME=")) {
+            self.origin(steps, "/user/uid").push(Step::Home { uid: process.user().uid() });
+        }
+        self.origin(steps, "/cwd").push(Step::Cwd { path: &path(process.cwd(), &self.pointer("/cwd"))? });
+        if let Some(mask) = process.user().umask() {
+            self.origin(steps, "/user/umask").push(Step::Umask { mask });
+        } else {
+            // init's own umask is 0, for the modes of what it makes.
+            steps.origin("").push(Step::Umask { mask: 0o022 });
+        }
+
+        let capabilities = self.capabilities()?;
+        let no_new_privileges = process.no_new_privileges() == Some(true);
+        // Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so the capabilities go after it.
+        let filter_first = self.filter.is_some() && !no_new_privileges;
+        self.identity(steps, &capabilities);
+        if filter_first {
+            self.set_capabilities(steps, &capabilities.and_for_filter());
+        } else {
+            self.set_all_capabilities(steps, &capabilities);
+        }
+        if no_new_privileges {
+            self.origin(steps, "/noNewPrivileges").push(Step::NoNewPrivileges {});
+        }
+
+        let args = process.args().as_deref().unwrap_or_default();
+        let candidates = candidates(args, env, &self.pointer("/args/0"))?;
+        self.origin(steps, "/args/0");
+        with_strings(&candidates, |candidates| steps.push(Step::FindProgram { candidates }));
+        wait(steps)?;
+
+        if let Some(filter) = self.filter {
+            let step = Step::Seccomp { flags: filter.flags, program: &filter.program };
+            steps.origin("/linux/seccomp").push(step);
+        }
+        if filter_first {
+            self.set_all_capabilities(steps, &capabilities);
+        }
+        let (args, env) = (texts(args, &self.pointer("/args"))?, texts(env, &self.pointer("/env"))?);
+        self.origin(steps, "/args/0");
+        with_strings(&candidates, |candidates| {
+            with_strings(&args, |args| with_strings(&env, |env| steps.push(Step::Exec { candidates, args, env })))
+        });
+        Ok(())
+    }
+
+    /// A field of the process.
+    fn pointer(&self, field: &str) -> String {
+        [self.at, field].concat()
+    }
+
+    fn origin<'s>(&self, steps: &'s mut Steps, field: &str) -> &'s mut Steps {
+        steps.origin(self.pointer(field))
+    }
+
+    /// Groups and ids; the capabilities of root are kept over the change and put right afterwards.
+    fn identity(&self, steps: &mut Steps, capabilities: &Sets) {
+        let user = self.process.user();
+        self.origin(steps, "/capabilities/bounding").push(Step::BoundingSet { keep: capabilities.bounding });
+        self.origin(steps, "/user").push(Step::KeepCaps {});
+        let groups = user.additional_gids().as_deref().unwrap_or_default();
+        let mut store = Sink::new();
+        let list = Numbers::pack(groups.iter().copied(), &mut store);
+        self.origin(steps, "/user/additionalGids").push(Step::Groups { list });
+        self.origin(steps, "/user").push(Step::User { uid: user.uid(), gid: user.gid() });
+    }
+
+    fn capabilities(&self) -> Result<Sets> {
+        let capabilities = self.process.capabilities().as_ref();
+        let mask = |name: &str, set: Option<&Option<Capabilities>>| -> Result<u64> {
+            let mut mask = 0;
+            for capability in set.into_iter().flatten().flatten() {
+                let text = capability.to_string();
+                let known = format!("CAP_{}", text.trim_start_matches("CAP_")).parse::<caps::Capability>();
+                let pointer = || self.pointer(&format!("/capabilities/{name}"));
+                let unknown = |_| Error::config(pointer(), format!("unknown capability {text}"));
+                mask |= known.map_err(unknown)?.bitmask();
+            }
+            Ok(mask)
+        };
+        Ok(Sets {
+            bounding: mask("bounding", capabilities.map(|sets| sets.bounding()))?,
+            effective: mask("effective", capabilities.map(|sets| sets.effective()))?,
+            permitted: mask("permitted", capabilities.map(|sets| sets.permitted()))?,
+            inheritable: mask("inheritable", capabilities.map(|sets| sets.inheritable()))?,
+            ambient: mask("ambient", capabilities.map(|sets| sets.ambient()))?,
+        })
+    }
+
+    fn set_all_capabilities(&self, steps: &mut Steps, sets: &Sets) {
+        self.set_capabilities(steps, sets);
+        self.origin(steps, "/capabilities/ambient").push(Step::Ambient { raise: sets.ambient });
+    }
+
+    fn set_capabilities(&self, steps: &mut Steps, sets: &Sets) {
+        let &Sets { effective, permitted, inheritable, .. } = sets;
+        self.origin(steps, "/capabilities").push(Step::Capabilities { effective, permitted, inheritable });
+    }
 }
 
 /// The five capability sets as masks. What is unset is empty, the bounding set too (runtime-spec, config.md).
@@ -129,49 +177,16 @@ struct Sets {
 }
 
 impl Sets {
-    fn read(process: &Process) -> Result<Self> {
-        let capabilities = process.capabilities().as_ref();
-        let mask = |name: &str, set: Option<&Option<Capabilities>>| -> Result<u64> {
-            let mut mask = 0;
-            for capability in set.into_iter().flatten().flatten() {
-                let text = capability.to_string();
-                let known = format!("CAP_{}", text.trim_start_matches("CAP_")).parse::<caps::Capability>();
-                let unknown =
-                    |_| Error::config(format!("/process/capabilities/{name}"), format!("unknown capability {text}"));
-                mask |= known.map_err(unknown)?.bitmask();
-            }
-            Ok(mask)
-        };
-        Ok(Self {
-            bounding: mask("bounding", capabilities.map(|sets| sets.bounding()))?,
-            effective: mask("effective", capabilities.map(|sets| sets.effective()))?,
-            permitted: mask("permitted", capabilities.map(|sets| sets.permitted()))?,
-            inheritable: mask("inheritable", capabilities.map(|sets| sets.inheritable()))?,
-            ambient: mask("ambient", capabilities.map(|sets| sets.ambient()))?,
-        })
-    }
-
     /// These and what it takes to load a filter; of it, a change from root to another user left nothing effective.
     fn and_for_filter(&self) -> Self {
         let admin = caps::Capability::CAP_SYS_ADMIN.bitmask();
         Self { effective: self.effective | admin, permitted: self.permitted | admin, ..*self }
     }
-
-    fn steps(&self, steps: &mut Steps) {
-        self.step(steps);
-        steps.origin("/process/capabilities/ambient").push(Step::Ambient { raise: self.ambient });
-    }
-
-    fn step(&self, steps: &mut Steps) {
-        let &Self { effective, permitted, inheritable, .. } = self;
-        steps.origin("/process/capabilities").push(Step::Capabilities { effective, permitted, inheritable });
-    }
 }
 
 /// The paths that args[0] may mean: itself if it has a slash, else one in each directory of PATH.
-pub(super) fn candidates(args: &[String], env: &[String]) -> Result<Vec<CString>> {
+fn candidates(args: &[String], env: &[String], pointer: &str) -> Result<Vec<CString>> {
     let program = args.first().map(String::as_str).unwrap_or_default();
-    let pointer = "/process/args/0";
     if program.contains('/') {
         return Ok(vec![text(program, pointer)?]);
     }

@@ -13,8 +13,11 @@ mod parse;
 pub mod pointer;
 mod shape;
 
+use std::collections::BTreeMap;
+
 use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 pub use check::{is_bind, may_be_mounted_in_proc, sysctl_path};
@@ -37,19 +40,52 @@ pub fn load(json: &[u8]) -> Result<Spec> {
     Ok(spec)
 }
 
-/// Reads and checks the `process` object of an exec; pointers of errors are relative to it.
-pub fn load_process(json: &[u8]) -> Result<Process> {
+/// The text of `process` in a config.json that was loaded, on one line.
+pub fn process_text(json: &[u8]) -> Result<Box<RawValue>> {
+    #[derive(Deserialize)]
+    struct Whole<'a> {
+        #[serde(borrow)]
+        process: &'a RawValue,
+    }
+    let malformed = |error: serde_json::Error| Error::config("/process", error.to_string());
+    let Whole { process } = serde_json::from_slice(json).map_err(malformed)?;
+    // In JSON a newline is never inside of a string.
+    RawValue::from_string(process.get().replace(['\n', '\r'], " ")).map_err(malformed)
+}
+
+/// What a process has of the container's own unless it says otherwise, as with other runtimes.
+const INHERITED: [&str; 4] = ["capabilities", "rlimits", "oomScoreAdj", "execCPUAffinity"];
+
+/// Reads and checks the `process` object of an exec; pointers of errors are relative to it. `own` is the container's own
+/// process, which was checked when it was created.
+pub fn load_process(json: &[u8], own: Option<&RawValue>) -> Result<Process> {
     #[derive(Deserialize)]
     struct Whole {
         process: Process,
     }
-    part(json, "process", "/process", |object| {
+    part(json, "process", "/process", |mut object| {
+        if let Some(own) = own {
+            inherit(&mut object, own);
+        }
         let document = complete(json!({ "process": object }))?;
         let Whole { process } = parse::typed(&document)?;
         check::process(&process)?;
-        not_yet::check(&document)?;
+        not_yet::check_exec(&document)?;
         Ok(process)
     })
+}
+
+fn inherit(process: &mut Value, own: &RawValue) {
+    let Value::Object(process) = process else { return };
+    let own: BTreeMap<String, &RawValue> = serde_json::from_str(own.get()).unwrap_or_default();
+    for key in INHERITED {
+        if process.get(key).is_some_and(|value| !value.is_null()) {
+            continue;
+        }
+        if let Some(value) = own.get(key).and_then(|text| serde_json::from_str(text.get()).ok()) {
+            process.insert(key.to_owned(), value);
+        }
+    }
 }
 
 /// Reads and checks the `linux.resources` object of an update; pointers of errors are relative to it.

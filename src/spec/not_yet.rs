@@ -29,6 +29,9 @@ const TABLE: &[Row] = &[
     ("/linux/seccomp/syscalls/*/action", Some("SCMP_ACT_NOTIFY"), SECCOMP_NOTIFY),
 ];
 
+/// What is of no concern to a create.
+const EXEC: &[Row] = &[("/process/execCPUAffinity", None, "CPU affinities")];
+
 const ID_MAPPED_MOUNTS: &str = "ID-mapped mounts";
 const SECCOMP_NOTIFY: &str = "seccomp notifications";
 
@@ -37,15 +40,25 @@ pub fn refuses(place: &str) -> bool {
     TABLE.iter().any(|row| row.0 == place)
 }
 
+/// Refuses what an exec cannot do yet.
+pub fn check_exec(document: &Value) -> Result<()> {
+    check_table(EXEC, document)?;
+    check(document)
+}
+
 /// Refuses what cannot be done yet.
 pub fn check(document: &Value) -> Result<()> {
+    check_table(TABLE, document)
+}
+
+fn check_table(table: &[Row], document: &Value) -> Result<()> {
     let mut refusal = None;
     let mut refuse = |at: String, what: &str| {
         refusal.get_or_insert_with(|| {
             Error::config(at, format!("brig does not support {what} yet")).kind(Kind::Unsupported)
         });
     };
-    for (place, only, what) in TABLE {
+    for (place, only, what) in table {
         each(document, place, &mut |at, value| {
             if !value.is_null() && only.is_none_or(|only| value == only) {
                 refuse(at.to_string(), what);

@@ -108,16 +108,17 @@ fn the_features_are_those_of_the_tables() {
 
 #[test]
 fn parts_have_pointers_of_their_own() {
-    let error = load_process(br#"{"cwd": "/", "args": ["a"], "env": ["PATH"]}"#).unwrap_err();
+    let error = load_process(br#"{"cwd": "/", "args": ["a"], "env": ["PATH"]}"#, None).unwrap_err();
     assert_eq!(error.pointer.as_deref(), Some("/env/0"));
     assert!(error.message.starts_with("/env/0: has no '='"), "{error}");
-    let error = load_process(br#"{"cwd": 1, "args": ["a"]}"#).unwrap_err();
+    let error = load_process(br#"{"cwd": 1, "args": ["a"]}"#, None).unwrap_err();
     assert_eq!(error.message, "/cwd: must be a string, not 1");
-    let error = load_process(b"[]").unwrap_err();
+    let error = load_process(b"[]", None).unwrap_err();
     assert_eq!(error.message, "process: must be an object, not a list");
-    let error = load_process(br#"{"cwd": "/", "args": ["a"], "scheduler": {"policy": "SCHED_OTHER"}}"#).unwrap_err();
+    let error =
+        load_process(br#"{"cwd": "/", "args": ["a"], "scheduler": {"policy": "SCHED_OTHER"}}"#, None).unwrap_err();
     assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Unsupported, Some("/scheduler")));
-    let process = load_process(br#"{"cwd": "/", "args": ["a"], "user": {"uid": 7}}"#).unwrap();
+    let process = load_process(br#"{"cwd": "/", "args": ["a"], "user": {"uid": 7}}"#, None).unwrap();
     assert_eq!((process.user().uid(), process.user().gid()), (7, 0));
 
     let error = load_resources(br#"{"memory": {"limit": "1G"}}"#).unwrap_err();

@@ -2,11 +2,49 @@
 //! Namespaces as files.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
 
 /// NS_GET_NSTYPE of ioctl_ns(2).
 const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
 const NSFS_MAGIC: i64 = 0x6e73_6673;
+
+/// The names in /proc/PID/ns with their CLONE_NEW* flags.
+const KINDS: [(&str, i32); 8] = [
+    ("cgroup", libc::CLONE_NEWCGROUP),
+    ("ipc", libc::CLONE_NEWIPC),
+    ("mnt", libc::CLONE_NEWNS),
+    ("net", libc::CLONE_NEWNET),
+    ("pid", libc::CLONE_NEWPID),
+    ("time", libc::CLONE_NEWTIME),
+    ("user", libc::CLONE_NEWUSER),
+    ("uts", libc::CLONE_NEWUTS),
+];
+
+/// Which namespaces of process `pid` are others than those of the calling thread, as CLONE_NEW* flags.
+pub fn others(pid: i32) -> io::Result<u64> {
+    // Of the thread, since a host may well keep one of them in another network namespace, and a child inherits it.
+    let own = directory("/proc/thread-self/ns")?;
+    let theirs = directory(&format!("/proc/{pid}/ns"))?;
+    let mut flags = 0;
+    for (name, flag) in KINDS {
+        let identity = |directory: &OwnedFd| match statat(directory, name, AtFlags::empty()) {
+            // A kernel without this kind.
+            Err(Errno::NOENT) => Ok(None),
+            result => result.map(|stat| Some((stat.st_dev, stat.st_ino))),
+        };
+        if identity(&own)? != identity(&theirs)? {
+            flags |= flag as u64;
+        }
+    }
+    Ok(flags)
+}
+
+fn directory(path: &str) -> io::Result<OwnedFd> {
+    Ok(openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
 
 /// The CLONE_NEW* flag of the namespace that is open here; `None` if it is no namespace at all.
 pub fn kind(file: BorrowedFd<'_>) -> io::Result<Option<u64>> {

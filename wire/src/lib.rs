@@ -7,6 +7,8 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+// Two steps, messages or acts with one number.
+#![deny(unreachable_patterns)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -104,7 +104,8 @@ steps! { 'a;
     /// prctl(PR_SET_DUMPABLE, 0): from here on nobody in the container can ptrace init or read its
     /// /proc files (CVE-2016-9962).
     1 Undumpable {}
-    /// setns(2) into the namespace of host descriptor `fd`; `kind` is its CLONE_NEW* flag.
+    /// setns(2) into the namespace of host descriptor `fd`; `kind` is its CLONE_NEW* flag. Or, if `fd` is a pidfd, into
+    /// those namespaces of the process that the flags in `kind` name, all at once.
     2 JoinNamespace { fd: u32, kind: u32 }
     /// unshare(2).
     3 Unshare { flags: u32 }

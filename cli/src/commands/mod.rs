@@ -3,10 +3,14 @@
 
 mod create;
 mod delete;
+mod exec;
 mod features;
 mod kill;
 mod list;
+mod pause;
 mod plan;
+mod ps;
+mod resume;
 mod run;
 mod spec;
 mod start;
@@ -30,6 +34,8 @@ pub use version::print_version;
 trait Run: Args {
     const NAME: &'static str;
     const ABOUT: &'static str;
+    /// The exit status when it fails.
+    const FAILURE: u8 = 1;
 
     /// Does it. The code is the exit status of this program.
     fn run(self, globals: &Globals, log: &Log) -> Result<ExitCode>;
@@ -43,18 +49,23 @@ pub struct Command {
     pub about: &'static str,
     /// Adds its flags.
     pub arguments: fn(clap::Command) -> clap::Command,
+    failure: u8,
     run: fn(&Globals, &Log, &mut ArgMatches) -> Result<ExitCode>,
 }
 
 /// Every command, in the order of a container's life.
-pub const COMMANDS: [Command; 10] = [
+pub const COMMANDS: [Command; 14] = [
     entry::<spec::Spec>(),
     entry::<plan::Plan>(),
     entry::<create::Create>(),
     entry::<start::Start>(),
     entry::<run::Run>(),
+    entry::<exec::Exec>(),
     entry::<state::State>(),
     entry::<list::List>(),
+    entry::<ps::Ps>(),
+    entry::<pause::Pause>(),
+    entry::<resume::Resume>(),
     entry::<kill::Kill>(),
     entry::<delete::Delete>(),
     entry::<features::Features>(),
@@ -66,6 +77,7 @@ const fn entry<C: Run>() -> Command {
         about: C::ABOUT,
         // In between, clap takes the comments of the structs for what the command is about.
         arguments: |command| C::augment_args(command).about(C::ABOUT),
+        failure: C::FAILURE,
         run: |globals, log, matches| {
             C::from_arg_matches_mut(matches).map_err(|error| usage::refused(&error))?.run(globals, log)
         },
@@ -83,6 +95,12 @@ pub fn run(globals: &Globals, log: &Log, matches: &mut ArgMatches) -> Result<Exi
         // clap knows no others.
         None => Ok(ExitCode::FAILURE),
     }
+}
+
+/// The exit status of a failure of this command; without one, of what comes before it.
+pub fn failure(name: Option<&str>) -> ExitCode {
+    let command = COMMANDS.iter().find(|command| Some(command.name) == name);
+    command.map_or(ExitCode::FAILURE, |command| command.failure.into())
 }
 
 const CANNOT_PRINT: &str = "cannot write to stdout";

@@ -8,7 +8,7 @@ use rustix::process::{getpid, set_child_subreaper};
 
 use crate::arguments::Globals;
 use crate::error::{Context, Result};
-use crate::ffi::{Exit, Runtime};
+use crate::ffi::Runtime;
 use crate::foreground;
 use crate::launch::{self, Mode};
 use crate::log::Log;
@@ -55,7 +55,7 @@ impl Run {
         let mut signals = Signals::block()?;
         let container = self.launch.create(runtime, Mode::Attached, &signals)?;
         let init = container.init()?;
-        let terminal = container.console()?.map(Terminal::attach).transpose()?;
+        let terminal = init.console()?.map(Terminal::attach).transpose()?;
         // From here on a Ctrl-C is the container's.
         signals.take_all()?;
         container.start()?;
@@ -65,16 +65,6 @@ impl Run {
         } else if let Err(error) = container.delete() {
             log.warning(&format!("cannot delete the container: {error}"));
         }
-        Ok(status(exit))
+        Ok(foreground::status(exit))
     }
-}
-
-/// As a shell tells it.
-fn status(exit: Exit) -> ExitCode {
-    let number = match exit {
-        Exit::Code(code) => code,
-        Exit::Signal(signal) => 128 + signal,
-    };
-    // The kernel keeps no more than these bits of an exit code.
-    ExitCode::from(number.to_le_bytes()[0])
 }

@@ -3,11 +3,11 @@
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::ptr::{null, null_mut};
 
-use brig::{brig_container, brig_create_options};
+use brig::{brig_container, brig_create_options, brig_exec_options};
 
 use super::{Error, Process, c_string, check, fetch, text};
 
@@ -46,6 +46,42 @@ impl CreateOptions<'_> {
     }
 }
 
+/// What to execute, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecOptions<'a> {
+    /// The `process` object as JSON.
+    pub process: &'a str,
+    /// Cgroups below the container's own, a line each; empty for that itself.
+    pub cgroup: &'a str,
+    /// More files for the program, from 3 on.
+    pub fds: &'a [c_int],
+    /// In a paused container too.
+    pub ignore_paused: bool,
+    /// Give up once this file is readable.
+    pub cancel: BorrowedFd<'a>,
+}
+
+impl ExecOptions<'_> {
+    /// Lends the C struct with everything it points to.
+    fn with<T>(&self, call: impl FnOnce(*const brig_exec_options) -> T) -> T {
+        let (process, cgroup) = (c_string(self.process), c_string(self.cgroup));
+        // SAFETY: pointers and integers only, for which zero is "not given".
+        let mut options: brig_exec_options = unsafe { MaybeUninit::zeroed().assume_init() };
+        options.size = size_of::<brig_exec_options>();
+        options.process = process.as_ptr();
+        if !self.cgroup.is_empty() {
+            options.cgroup = cgroup.as_ptr();
+        }
+        if !self.fds.is_empty() {
+            options.fds = self.fds.as_ptr();
+            options.fd_count = self.fds.len();
+        }
+        options.flags = if self.ignore_paused { brig::BRIG_EXEC_IGNORE_PAUSED } else { 0 };
+        options.cancel_fd = self.cancel.as_raw_fd();
+        call(&raw const options)
+    }
+}
+
 /// A handle of one container, which outlives it.
 pub struct Container(pub(super) *mut brig_container);
 
@@ -69,6 +105,42 @@ impl Container {
         check(|error| unsafe { brig::brig_container_signal(self.0, signal, flags, error) })
     }
 
+    /// Starts one more program.
+    pub fn exec(&self, options: &ExecOptions<'_>) -> Result<Process, Error> {
+        options
+            .with(|options| {
+                // SAFETY: our own handle; the options live for the call; the others are places for a pointer.
+                fetch(null_mut(), |process, error| unsafe {
+                    brig::brig_container_exec(self.0, options, process, error)
+                })
+            })
+            .map(Process)
+    }
+
+    /// The `process` object of the container's config.json.
+    pub fn process_spec(&self) -> Result<String, Error> {
+        // SAFETY: our own handle; the others are places for a pointer.
+        text(|json, error| unsafe { brig::brig_container_process_spec(self.0, json, error) })
+    }
+
+    /// Freezes all processes.
+    pub fn pause(&self) -> Result<(), Error> {
+        // SAFETY: our own handle; `error` is a place for a pointer.
+        check(|error| unsafe { brig::brig_container_pause(self.0, error) })
+    }
+
+    /// Lets them go on.
+    pub fn resume(&self) -> Result<(), Error> {
+        // SAFETY: our own handle; `error` is a place for a pointer.
+        check(|error| unsafe { brig::brig_container_resume(self.0, error) })
+    }
+
+    /// The pids of all processes, as a JSON array.
+    pub fn processes(&self) -> Result<String, Error> {
+        // SAFETY: our own handle; the others are places for a pointer.
+        text(|json, error| unsafe { brig::brig_container_processes(self.0, json, error) })
+    }
+
     /// Removes the container; with `force` also one that runs.
     pub fn delete(&self, force: bool) -> Result<(), Error> {
         let flags = if force { brig::BRIG_DELETE_FORCE } else { 0 };
@@ -80,17 +152,6 @@ impl Container {
     pub fn init(&self) -> Result<Process, Error> {
         // SAFETY: our own handle; the others are places for a pointer.
         fetch(null_mut(), |process, error| unsafe { brig::brig_container_init(self.0, process, error) }).map(Process)
-    }
-
-    /// Takes the master of the container's terminal; `None` if it has no terminal.
-    pub fn console(&self) -> Result<Option<OwnedFd>, Error> {
-        // SAFETY: our own handle; the others are places for their types.
-        match fetch(-1, |fd, error| unsafe { brig::brig_container_console(self.0, fd, error) }) {
-            // SAFETY: the call succeeded, so this file is ours to close.
-            Ok(fd) => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }
 

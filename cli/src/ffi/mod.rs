@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr::null_mut;
 
 use brig::{brig_error, brig_status};
-pub use container::{Container, CreateOptions};
+pub use container::{Container, CreateOptions, ExecOptions};
 pub use error::Error;
 pub use process::{Exit, Process};
 pub use runtime::Runtime;

@@ -35,6 +35,17 @@ impl Process {
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
+    /// Takes the master of its terminal; `None` if it has no terminal.
+    pub fn console(&self) -> Result<Option<OwnedFd>, Error> {
+        // SAFETY: our own handle; the others are places for their types.
+        match fetch(-1, |fd, error| unsafe { brig::brig_process_console(self.0, fd, error) }) {
+            // SAFETY: the call succeeded, so this file is ours to close.
+            Ok(fd) => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) })),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Waits for its end.
     pub fn wait(&self) -> Result<Exit, Error> {
         const FOR_EVER: i32 = -1;

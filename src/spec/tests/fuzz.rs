@@ -156,7 +156,7 @@ proptest! {
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         judge(&bytes);
-        let _ = load_process(&bytes);
+        let _ = load_process(&bytes, None);
         let _ = load_resources(&bytes);
     }
 }

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//! exec: one more program in a container.
+//!
+//! It takes no lock: it changes nothing on disk, a container that goes away meanwhile lets nobody in any more, and one
+//! that is paused would keep the lock from whoever wants to resume it.
+
+use std::os::fd::BorrowedFd;
+
+use super::stdio::Stdio;
+use super::{Container, Process, Status, status};
+use crate::error::{Context, Error, Kind, Result};
+use crate::launch::{self, Record};
+use crate::plan;
+use crate::spec;
+use crate::sys::namespace;
+
+/// What the caller asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExecOptions<'a> {
+    /// The `process` object as text.
+    pub process: &'a [u8],
+    /// Cgroups below the container's own.
+    pub cgroup: Option<&'a str>,
+    /// stdin, stdout, stderr; -1 is /dev/null.
+    pub stdio: Option<[i32; 3]>,
+    /// Files 3 and on.
+    pub fds: &'a [i32],
+    /// In a paused container too, where it waits until that is resumed.
+    pub ignore_paused: bool,
+    /// Readable: give up.
+    pub cancel: Option<BorrowedFd<'a>>,
+}
+
+impl Container {
+    /// Starts a program; returns once it runs.
+    pub fn exec(&self, options: &ExecOptions<'_>) -> Result<Process> {
+        let directory = self.directory();
+        let record = self.record()?;
+        let process = spec::load_process(options.process, record.process.as_deref())?;
+        let files = Stdio::open(options.stdio, options.fds)?;
+        let below = options.cgroup.map(|list| record.cgroup.below(list)).transpose()?;
+
+        let init = self.joinable(&record, options.ignore_paused)?;
+        let filter = launch::filter(&directory, &record)?;
+        let container = plan::Joined {
+            namespaces: namespaces(&init)?,
+            cgroup: below.as_ref().unwrap_or(&record.cgroup),
+            filter: filter.as_ref(),
+        };
+        let executed = launch::exec(launch::ExecRequest {
+            plan: &plan::Exec::compile(&process, &container, options.fds.len())?,
+            init: init.pidfd()?,
+            cgroup: container.cgroup,
+            files: files.borrow(),
+            cancel: options.cancel,
+        })?;
+        Ok(Process::new(executed.child.pid, executed.child.pidfd, executed.console))
+    }
+
+    /// The `process` object of the container's config.json.
+    pub fn process_spec(&self) -> Result<String> {
+        let process = self.record()?.process.map(|text| String::from(Box::<str>::from(text)));
+        process.ok_or_else(|| Error::new(Kind::State, "container not running: its creation did not end"))
+    }
+
+    /// The init of a container that can be joined: one that runs, or is about to.
+    fn joinable(&self, record: &Record, ignore_paused: bool) -> Result<Process> {
+        let refuse = |text: &str| Err(Error::new(Kind::State, text));
+        match status::of(record, &self.directory()) {
+            Status::Creating => refuse("cannot exec in a container that is being created"),
+            Status::Paused if !ignore_paused => {
+                refuse("cannot exec in a paused container (use --ignore-paused to override)")
+            }
+            Status::Stopped => refuse(STOPPED),
+            Status::Created | Status::Running | Status::Paused => {
+                let init = record.init.as_ref().map(Process::open).transpose()?.flatten();
+                init.ok_or_else(|| Error::new(Kind::State, STOPPED))
+            }
+        }
+    }
+}
+
+const STOPPED: &str = "cannot exec in a stopped container";
+
+/// The namespaces to join. Should `init` end while they are looked at, and its pid go to another, then its pidfd lets
+/// nobody join any more.
+fn namespaces(init: &Process) -> Result<u64> {
+    let others = namespace::others(init.pid()).context(|| "cannot compare the container's namespaces with ours")?;
+    if others & libc::CLONE_NEWNS as u64 == 0 {
+        // Its root is not the one of the namespace.
+        let text = "the caller is in the mount namespace of the container itself: exec it from outside";
+        return Err(Error::new(Kind::Unsupported, text));
+    }
+    Ok(others)
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The host's half of an exec: an init that joins the container and becomes the program. Nothing is written down, so
+//! that all there is to undo is the process.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use brig_wire::kind;
+
+use super::files::{Files, above};
+use super::newborn::Newborn;
+use super::{Talk, talk};
+use crate::cgroup::Cgroup;
+use crate::error::Result;
+use crate::plan;
+use crate::sys::spawn::Child;
+
+/// What to execute, and where.
+pub struct ExecRequest<'a> {
+    /// Its plan.
+    pub plan: &'a plan::Exec,
+    /// A pidfd of the container's init.
+    pub init: OwnedFd,
+    /// The cgroups to enter.
+    pub cgroup: &'a Cgroup,
+    /// The program's descriptors 0, 1, 2 and on.
+    pub files: Vec<BorrowedFd<'a>>,
+    /// Readable: give up.
+    pub cancel: Option<BorrowedFd<'a>>,
+}
+
+/// What was executed.
+pub struct Executed {
+    /// The process, a child of ours.
+    pub child: Child,
+    /// Its terminal, if it asked for one.
+    pub console: Option<OwnedFd>,
+}
+
+/// Starts a program in the container; returns once it runs.
+pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
+    let steps = &request.plan.steps;
+    let lowest = request.files.len() as i32;
+    let files = Files {
+        namespaces: vec![above(request.init, lowest)?],
+        sources: Vec::new(),
+        given: request.files,
+        above: lowest,
+    };
+    let tasks = request.cgroup.join_files()?;
+    let unified = request.cgroup.directory()?;
+    let unified = unified.as_ref().map(AsFd::as_fd);
+    let (talk, child) = Talk::spawn(steps, |slot| files.number(slot), &files.all(), 0, unified, lowest)?;
+    drop(files);
+    let mut newborn = Newborn::new(child);
+    if !tasks.is_empty() {
+        talk.cgroups(&tasks)?;
+    }
+    drop(tasks);
+
+    let mut forks = request.plan.forks;
+    let mut console = None;
+    while let Some(received) = talk.next(request.cancel)? {
+        match (received.message.kind, received.message.value as i32) {
+            (kind::FORKED, pid) => {
+                newborn.replace(pid, received.file)?;
+                forks = false;
+            }
+            (kind::CONSOLE, _) => console = received.file,
+            _ => return Err(talk.error(steps, &received)),
+        }
+    }
+    // The socket has closed on exec. Before the fork there is no exec: then init has died.
+    if forks {
+        return Err(talk::death(&newborn.child()?.pidfd));
+    }
+    Ok(Executed { child: newborn.grown()?, console })
+}

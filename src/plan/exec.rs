@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One more program in a container that is there already: the plan of an exec. It joins what create made, and from
+//! there on is the same.
+
+use brig_wire::Step;
+use oci_spec::runtime::Process;
+
+use super::builder::{Slot, Steps};
+use super::process::Program;
+use super::seccomp::Filter;
+use super::{cgroups, devices, oom_score};
+use crate::cgroup::Cgroup;
+use crate::error::Result;
+
+const NEWPID: u64 = libc::CLONE_NEWPID as u64;
+const NEWUSER: u64 = libc::CLONE_NEWUSER as u64;
+
+/// The container that the program joins.
+pub struct Joined<'a> {
+    /// Those namespaces of its init that are not the caller's own, as CLONE_NEW*.
+    pub namespaces: u64,
+    /// Its cgroups, or some below them.
+    pub cgroup: &'a Cgroup,
+    /// Its seccomp filter.
+    pub filter: Option<&'a Filter>,
+}
+
+/// A compiled exec.
+pub struct Exec {
+    /// What init does. [`Slot::Namespace`]`(0)` is a pidfd of the container's init.
+    pub steps: Steps,
+    /// Whether it goes on in a second process, since only children are in a joined pid namespace.
+    pub forks: bool,
+}
+
+impl Exec {
+    /// Compiles the process, which the spec room has validated. Pointers are relative to it.
+    pub fn compile(process: &Process, container: &Joined<'_>, extra_files: usize) -> Result<Self> {
+        let mut steps = Steps::new();
+        oom_score(&mut steps, process, "/oomScoreAdj")?;
+        // Before anybody in the container can see it (CVE-2016-9962).
+        steps.origin("").push(Step::Undumpable {});
+        cgroups::join(&mut steps, container.cgroup);
+        let forks = container.namespaces & NEWPID != 0;
+        join(&mut steps, container.namespaces, forks);
+        devices::console(steps.origin("/terminal"), process);
+        let program = Program { process, at: "", filter: container.filter, extra_files };
+        program.steps(&mut steps, |_| Ok(()))?;
+        Ok(Self { steps, forks })
+    }
+}
+
+/// All namespaces by one setns(2), since where the user namespace is among them, it is that which makes the others
+/// permitted to an ordinary user.
+fn join(steps: &mut Steps, namespaces: u64, forks: bool) {
+    steps.origin("/linux/namespaces");
+    if namespaces != 0 {
+        steps.push_slot(Slot::Namespace(0), Step::JoinNamespace { fd: 0, kind: namespaces as u32 });
+    }
+    if forks {
+        steps.push(Step::Fork { flags: 0 });
+    }
+    if namespaces & NEWUSER != 0 {
+        steps.push(Step::BecomeRoot {});
+    }
+}
