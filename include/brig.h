@@ -140,7 +140,7 @@ void brig_string_free(char *string);
 
 /// Sends the log of the whole library to the file `fd`, which is duplicated; -1 turns it off, as it is
 /// at first. `level` is one of BRIG_LOG_ERROR to BRIG_LOG_DEBUG, `format` BRIG_LOG_TEXT or
-/// BRIG_LOG_JSON. Each line is one write(2).
+/// BRIG_LOG_JSON. Each line is one write(2): if it is a pipe or a socket, keep it read, or ignore SIGPIPE.
 brig_status brig_log_to_fd(int fd, uint32_t level, uint32_t format, brig_error **error);
 
 /* --- Runtimes --------------------------------------------------------------------------------- */
@@ -191,13 +191,15 @@ typedef struct {
     uint64_t flags;
     /// The root filesystem as an open directory, instead of a path; 0 is none.
     int rootfs_fd;
-    /// Once this file is readable, give up and undo: BRIG_ERR_CANCELED; 0 is none.
+    /// Once this file is readable, give up and undo: BRIG_ERR_CANCELED; 0 is none. A hook that runs is
+    /// waited for.
     int cancel_fd;
 } brig_create_options;
 
 /// Creates a container: everything is set up, and its init waits for brig_container_start().
 ///
-/// `id` has letters, digits and `_ + - .` only, and at most 255 of them. If anything fails, nothing is left.
+/// `id` has letters, digits and `_ + - .` only, at most 255 of them. A program that is missing or may not be
+/// executed is told here already, BRIG_ERR_PROGRAM. If anything fails, nothing is left.
 brig_status brig_container_create(brig_runtime *runtime,
                                   const char *id,
                                   const brig_create_options *options,
@@ -224,8 +226,9 @@ brig_container *brig_container_ref(brig_container *container);
 /// Gives a reference back; the container lives on. NULL is fine.
 void brig_container_unref(brig_container *container);
 
-/// Lets the init process run the user's program, then runs the poststart hooks. A program that cannot
-/// be executed is BRIG_ERR_PROGRAM.
+/// Lets the init process run the user's program, then runs the poststart hooks. A program that cannot be
+/// executed after all (a bad interpreter, say) is BRIG_ERR_PROGRAM, and the container is stopped then. If a
+/// startContainer or poststart hook fails, BRIG_ERR_HOOK, the container is deleted.
 brig_status brig_container_start(brig_container *container, brig_error **error);
 
 /// Stores the OCI state as JSON in `*state`, to be freed with brig_string_free().
@@ -259,8 +262,8 @@ brig_status brig_container_init(brig_container *container,
                                 brig_process **process,
                                 brig_error **error);
 
-/// Stores in `*fd` the master of the terminal that process.terminal asked for. Once, by the one who created the
-/// container; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
+/// Stores in `*fd` the master of the terminal that process.terminal asked for. Once, by the one who created
+/// the container; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
 brig_status brig_container_console(brig_container *container, int *fd, brig_error **error);
 
 /* --- Processes -------------------------------------------------------------------------------- */

@@ -46,7 +46,8 @@ pub struct brig_create_options {
     pub flags: u64,
     /// The root filesystem as an open directory, instead of a path; 0 is none.
     pub rootfs_fd: c_int,
-    /// Once this file is readable, give up and undo: BRIG_ERR_CANCELED; 0 is none.
+    /// Once this file is readable, give up and undo: BRIG_ERR_CANCELED; 0 is none. A hook that runs is
+    /// waited for.
     pub cancel_fd: c_int,
 }
 
@@ -98,7 +99,8 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
 
 /// Creates a container: everything is set up, and its init waits for brig_container_start().
 ///
-/// `id` has letters, digits and `_ + - .` only, and at most 255 of them. If anything fails, nothing is left.
+/// `id` has letters, digits and `_ + - .` only, at most 255 of them. A program that is missing or may not be
+/// executed is told here already, BRIG_ERR_PROGRAM. If anything fails, nothing is left.
 ///
 /// # Safety
 /// Handles, strings, options and places are NULL or valid, as the header says.
@@ -180,8 +182,9 @@ pub unsafe extern "C" fn brig_container_unref(container: *mut brig_container) {
     release(container);
 }
 
-/// Lets the init process run the user's program, then runs the poststart hooks. A program that cannot
-/// be executed is BRIG_ERR_PROGRAM.
+/// Lets the init process run the user's program, then runs the poststart hooks. A program that cannot be
+/// executed after all (a bad interpreter, say) is BRIG_ERR_PROGRAM, and the container is stopped then. If a
+/// startContainer or poststart hook fails, BRIG_ERR_HOOK, the container is deleted.
 ///
 /// # Safety
 /// `container` is NULL or a handle; `error` is NULL or a place for a pointer.
@@ -310,8 +313,8 @@ pub unsafe extern "C" fn brig_container_init(
     })
 }
 
-/// Stores in `*fd` the master of the terminal that process.terminal asked for. Once, by the one who created the
-/// container; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
+/// Stores in `*fd` the master of the terminal that process.terminal asked for. Once, by the one who created
+/// the container; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
 ///
 /// # Safety
 /// `container` is NULL or a handle; `fd` and `error` are NULL or places for one.

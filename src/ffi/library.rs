@@ -96,7 +96,7 @@ pub const BRIG_LOG_JSON: u32 = 1;
 
 /// Sends the log of the whole library to the file `fd`, which is duplicated; -1 turns it off, as it is
 /// at first. `level` is one of BRIG_LOG_ERROR to BRIG_LOG_DEBUG, `format` BRIG_LOG_TEXT or
-/// BRIG_LOG_JSON. Each line is one write(2).
+/// BRIG_LOG_JSON. Each line is one write(2): if it is a pipe or a socket, keep it read, or ignore SIGPIPE.
 ///
 /// # Safety
 /// `error` is NULL or a place for a pointer.

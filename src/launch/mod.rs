@@ -25,7 +25,7 @@ use crate::error::{Context, Error, Result};
 use crate::plan::{self, Plan};
 use crate::sys::socket::Received;
 use crate::sys::{memfd, pidfd};
-pub use exec::{ExecRequest, Executed, exec};
+pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
 use newborn::Newborn;

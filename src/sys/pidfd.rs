@@ -59,9 +59,21 @@ pub fn readable(files: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Resu
 }
 
 /// How the process, which has ended, did so. `None` if this process cannot know: it is not the parent, or
-/// SIGCHLD is ignored, and the kernel is older than 6.15.
+/// SIGCHLD is ignored, and the kernel is older than 6.15; or its parent does not reap it.
 pub fn exit(pidfd: impl AsFd) -> Option<Exit> {
-    reap(&pidfd).or_else(|| remembered(pidfd.as_fd()))
+    if let Some(exit) = reap(&pidfd) {
+        return Some(exit);
+    }
+    // The pidfd tells of the end a moment before the process is reaped, by the kernel itself where SIGCHLD is ignored;
+    // and only then the kernel tells how it ended.
+    let deadline = Instant::now() + Duration::from_secs(2);
+    loop {
+        match remembered(pidfd.as_fd()) {
+            Memory::Exit(exit) => return Some(exit),
+            Memory::NotYet if Instant::now() < deadline => std::thread::sleep(Duration::from_micros(200)),
+            _ => return None,
+        }
+    }
 }
 
 /// Reaps our child, waiting for its end if need be.
@@ -87,17 +99,29 @@ struct Info {
     exit_code: i32,
 }
 
+/// What the kernel knows of the end of a process.
+enum Memory {
+    Exit(Exit),
+    /// The process was not reaped yet.
+    NotYet,
+    /// The kernel is too old to know.
+    None,
+}
+
 /// PIDFD_GET_INFO: the kernel keeps the exit code for those who hold a pidfd (Linux 6.15).
-fn remembered(pidfd: BorrowedFd<'_>) -> Option<Exit> {
+fn remembered(pidfd: BorrowedFd<'_>) -> Memory {
     const PIDFD_GET_INFO: libc::c_ulong = 0xc040_ff0b;
     const PIDFD_INFO_EXIT: u64 = 1 << 3;
     let mut info = Info { mask: PIDFD_INFO_EXIT, ..Info::default() };
     // SAFETY: the request's size is that of `info`.
     let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
-    if result != 0 || info.mask & PIDFD_INFO_EXIT == 0 {
-        return None;
+    if result != 0 {
+        return Memory::None;
     }
-    Some(match info.exit_code & 0x7f {
+    if info.mask & PIDFD_INFO_EXIT == 0 {
+        return Memory::NotYet;
+    }
+    Memory::Exit(match info.exit_code & 0x7f {
         0 => Exit::Code((info.exit_code >> 8) & 0xff),
         signal => Exit::Signal(signal),
     })
