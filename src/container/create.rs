@@ -154,6 +154,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         annotations: spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
         cgroup,
         shares_pids: !plan.namespaces.makes(LinuxNamespaceType::Pid),
+        namespaces: plan.namespaces.flags(),
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
         filter: plan.filter.as_ref().map(|filter| filter.flags),

@@ -45,7 +45,7 @@ impl Container {
         let init = self.joinable(&record, options)?;
         let filter = launch::filter(&directory, &record)?;
         let container = plan::Joined {
-            namespaces: namespaces(&init)?,
+            namespaces: namespaces(&init, &record)?,
             cgroup: below.as_ref().unwrap_or(&record.cgroup),
             filter: filter.as_ref(),
         };
@@ -56,7 +56,9 @@ impl Container {
             cgroup: container.cgroup,
             files: files.borrow(),
             cancel: options.cancel,
-        })?;
+        })
+        // A container that ends takes with it whoever is about to join.
+        .map_err(|error| if init.has_ended() { stopped() } else { error })?;
         Ok(Process::new(executed.child.pid, executed.child.pidfd, executed.console))
     }
 
@@ -69,18 +71,19 @@ impl Container {
     /// The init of a container that can be joined: one that runs, or is about to.
     fn joinable(&self, record: &Record, options: &ExecOptions<'_>) -> Result<Process> {
         let refuse = |text: &str| Err(Error::new(Kind::State, text));
-        let init = || record.init.as_ref().map(Process::open).transpose()?.flatten().ok_or_else(stopped);
-        match status::of(record, &self.directory()) {
-            Status::Created | Status::Running => init(),
-            Status::Paused if options.ignore_paused => {
-                let init = init()?;
-                await_resume(&record.cgroup, &init, options.cancel)?;
-                Ok(init)
-            }
-            Status::Paused => refuse("cannot exec in a paused container (use --ignore-paused to override)"),
-            Status::Creating => refuse("cannot exec in a container that is being created"),
-            Status::Stopped => Err(stopped()),
+        let Some(init) = &record.init else {
+            return match status::of(record, &self.directory()) {
+                Status::Creating => refuse("cannot exec in a container that is being created"),
+                _ => Err(stopped()),
+            };
+        };
+        let init = Process::open_living(init)?.ok_or_else(stopped)?;
+        match (record.cgroup.is_frozen()?, options.ignore_paused) {
+            (false, _) => {}
+            (true, true) => await_resume(&record.cgroup, &init, options.cancel)?,
+            (true, false) => return refuse("cannot exec in a paused container (use --ignore-paused to override)"),
         }
+        Ok(init)
     }
 }
 
@@ -108,12 +111,8 @@ fn stopped() -> Error {
 
 /// The namespaces to join. Should `init` end while they are looked at, and its pid go to another, then its pidfd lets
 /// nobody join any more.
-fn namespaces(init: &Process) -> Result<u64> {
-    let others = namespace::others(init.pid()).context(|| "cannot compare the container's namespaces with ours")?;
-    if others & libc::CLONE_NEWNS as u64 == 0 {
-        // Its root is not the one of the namespace.
-        let text = "the caller is in the mount namespace of the container itself: exec it from outside";
-        return Err(Error::new(Kind::Unsupported, text));
-    }
-    Ok(others)
+fn namespaces(init: &Process, record: &Record) -> Result<u64> {
+    // Not even root may join the user namespace that it is in. For all others it does no harm.
+    let known = record.namespaces & !(libc::CLONE_NEWUSER as u64);
+    namespace::others(init.pid(), known).context(|| "cannot compare the container's namespaces with ours")
 }

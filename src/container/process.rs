@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::stopped;
 use crate::error::{Context, Error, Kind, Result};
 use crate::launch::Init;
 use crate::sys::pidfd;
@@ -30,17 +29,26 @@ impl Process {
         Self { shared: Arc::new(Shared { pid, pidfd, exit: Mutex::default(), console: Mutex::new(console) }) }
     }
 
-    /// The process of a record; `None` if it has ended, even if its pid was given to another.
+    /// The process of a record; `None` if it is gone, even if its pid was given to another.
     pub fn open(init: &Init) -> Result<Option<Self>> {
+        Ok(Self::find(init)?.map(|(process, _)| process))
+    }
+
+    /// The same, `None` too if it has ended and only waits to be reaped.
+    pub fn open_living(init: &Init) -> Result<Option<Self>> {
+        Ok(Self::find(init)?.and_then(|(process, dead)| (!dead).then_some(process)))
+    }
+
+    fn find(init: &Init) -> Result<Option<(Self, bool)>> {
         let pidfd = match pidfd::open(init.pid) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
             result => result.context(|| "cannot open a pidfd")?,
         };
         // After the pidfd is open, the pid cannot be reused any more without us seeing it.
-        match pidfd::stat(init.pid) {
-            Ok((start_time, _)) if start_time == init.start_time => Ok(Some(Self::new(init.pid, pidfd, None))),
-            _ => Ok(None),
-        }
+        Ok(match pidfd::stat(init.pid) {
+            Ok((start_time, dead)) if start_time == init.start_time => Some((Self::new(init.pid, pidfd, None), dead)),
+            _ => None,
+        })
     }
 
     /// Its pid.
@@ -57,6 +65,11 @@ impl Process {
     pub fn console(&self) -> Result<OwnedFd> {
         let none = || Error::new(Kind::NotFound, "there is no terminal, or it was taken already");
         self.shared.console.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(none)
+    }
+
+    /// Whether it is known to have ended.
+    pub fn has_ended(&self) -> bool {
+        pidfd::ended(self.shared.pidfd.as_fd(), Some(Duration::ZERO)).unwrap_or(false)
     }
 
     /// Waits for the end; -1 is for ever.
@@ -86,7 +99,9 @@ impl Process {
     /// Sends a signal.
     pub fn signal(&self, signal: i32) -> Result<()> {
         match pidfd::signal(self.shared.pidfd.as_fd(), signal) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(stopped()),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {
+                Err(Error::new(Kind::State, "no such process: it has ended"))
+            }
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 Err(Error::new(Kind::Invalid, format!("signal: {signal} is not a signal")))
             }

@@ -73,11 +73,12 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     let mut console = None;
     while let Some(received) = talk.next(request.cancel)? {
         match (received.message.kind, received.message.value as i32) {
-            (kind::FORKED, pid) => {
+            (kind::CONSOLE, _) if console.is_none() => console = received.file,
+            // From here on it is in reach of the container: nothing but a failure is believed.
+            (kind::FORKED, pid) if forks => {
                 newborn.replace(pid, received.file)?;
                 forks = false;
             }
-            (kind::CONSOLE, _) => console = received.file,
             _ => return Err(talk.error(steps, &received)),
         }
     }

@@ -56,6 +56,8 @@ pub struct Record {
     pub cgroup: Cgroup,
     /// Whether it shares its pid namespace, so that its end does not end all processes.
     pub shares_pids: bool,
+    /// The namespaces that are its own or were given to it, as CLONE_NEW*.
+    pub namespaces: u64,
     /// What to say when a step behind the start gate fails.
     pub after_gate: BTreeMap<u32, Place>,
     /// The `process` of its config.json: what an exec starts from. Other calls need not read it.
@@ -103,6 +105,7 @@ impl Record {
             annotations: BTreeMap::new(),
             cgroup: Cgroup::default(),
             shares_pids: false,
+            namespaces: 0,
             after_gate: BTreeMap::new(),
             process: None,
             filter: None,

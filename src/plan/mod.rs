@@ -137,7 +137,11 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     };
     let extra_files = inputs.extra_files;
     let program = process::Program { process, at: "/process", filter: filter.as_ref(), extra_files };
-    program.steps(&mut steps, |steps| gate(steps, spec))?;
+    program.files(&mut steps);
+    program.session(&mut steps);
+    program.prepare(&mut steps)?;
+    gate(&mut steps, spec)?;
+    program.execute(&mut steps)?;
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
     Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })

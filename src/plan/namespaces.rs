@@ -60,6 +60,11 @@ impl Namespaces {
         namespaces
     }
 
+    /// Those that are the container's own, or were given to it, as CLONE_NEW*.
+    pub fn flags(&self) -> u64 {
+        self.join.iter().fold(self.new, |flags, join| flags | join.flag)
+    }
+
     /// Whether the container has a namespace of this kind that is not the caller's.
     pub fn has(&self, kind: Kind) -> bool {
         let flag = kind as u64;

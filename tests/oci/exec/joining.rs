@@ -125,6 +125,46 @@ fn a_created_container() {
     joins_everything(&lab, &id);
 }
 
+/// CVE-2016-9962: what joins is seen in the container before it is the program, and has memory and files of ours.
+/// Nobody can look into it; and against CAP_SYS_PTRACE, which can, it has no privileges that the program has not.
+#[test]
+fn nobody_gets_hold_of_what_joins() {
+    let script =
+        "while :; do cat /proc/[0-9]*/status; ls -l /proc/[0-9]*/exe /proc/[0-9]*/fd/*; done > /log/out 2> /log/err";
+    for ptrace in [false, true] {
+        let lab = lab();
+        let log = lab.path.join("log");
+        fs::create_dir(&log).unwrap();
+        let own = json!(["CAP_KILL", if ptrace { "CAP_SYS_PTRACE" } else { "CAP_CHOWN" }]);
+        lab.write(&["sh", "-c", script], |spec| {
+            edit::mount(spec, "/log", "bind", log.to_str().unwrap(), &["bind"]);
+            spec["process"]["capabilities"] = json!({ "bounding": own, "permitted": own, "effective": own });
+        });
+        let id = lab.launch("watcher");
+        let seen = || fs::read_to_string(log.join("out")).unwrap_or_default();
+        let joins = |text: &str| text.matches("Name:\tmemfd:brig-init").count();
+        // So much is copied by execve(2) that there is time to see it.
+        let large: Vec<_> = (0..15).map(|index| format!("--env=LARGE{index}={}", "x".repeat(120_000))).collect();
+        let large: Vec<_> = large.iter().map(String::as_str).collect();
+        until("it has seen some", || {
+            exec(&lab, &large, &id, &["true"]).success();
+            joins(&seen()) > 2
+        });
+        lab.brig(&["delete", "--force", &id]).success();
+        let seen = seen();
+        let statuses = seen.split("Name:\t").filter(|status| status.starts_with("memfd:brig-init"));
+        for set in statuses.flat_map(str::lines).filter_map(|line| line.strip_prefix("CapPrm:\t")) {
+            assert_eq!(u64::from_str_radix(set, 16).unwrap(), if ptrace { 1 << 5 | 1 << 19 } else { 1 << 5 | 1 << 0 });
+        }
+        let links: Vec<_> = seen.lines().filter(|line| line.contains(" -> ")).collect();
+        assert!(links.iter().any(|line| line.ends_with("exe -> /bin/sh")), "it can look at its like");
+        if !ptrace {
+            assert!(!links.iter().any(|line| line.contains("memfd")), "{links:?}");
+            assert!(fs::read_to_string(log.join("err")).unwrap().contains("Permission denied"));
+        }
+    }
+}
+
 fn filtered(no_new_privileges: bool) -> impl FnOnce(&mut Value) {
     move |spec| {
         spec["process"]["noNewPrivileges"] = json!(no_new_privileges);

@@ -122,8 +122,12 @@ fn nothing_is_left_when_the_caller_cannot_be_told() {
 fn the_container_ends_first() {
     let lab = lab();
     let id = idle(&lab, edit::nothing);
-    let mut child = lab.command(&["exec", &id, "sleep", "1000"]).stdout(Stdio::null()).spawn().unwrap();
-    until("it runs", || lab.brig(&["ps", "-f", "json", &id]).success().contains(','));
+    let mut child = lab.command(&["exec", &id, "sleep", "999"]).stdout(Stdio::null()).spawn().unwrap();
+    until("it runs", || {
+        let pids: Vec<i32> = serde_json::from_str(&lab.brig(&["ps", "-f", "json", &id]).success()).unwrap();
+        let line = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        pids.iter().any(|pid| line(pid) == "sleep\u{0}999\u{0}")
+    });
     lab.brig(&["kill", &id, "KILL"]).success();
     assert_eq!(child.wait().unwrap().code(), Some(137));
 }
