@@ -54,7 +54,7 @@ impl Container {
             files: files.borrow(),
             cancel: options.cancel,
         })?;
-        Ok(Process::new(executed.child.pid, executed.child.pidfd, executed.console))
+        Ok(Process::new(executed.child.pid, executed.child.pidfd, executed.console, None))
     }
 
     /// The `process` object of the container's config.json.
@@ -73,7 +73,7 @@ impl Container {
             }
             Status::Stopped => refuse(STOPPED),
             Status::Created | Status::Running | Status::Paused => {
-                let init = record.init.as_ref().map(Process::open).transpose()?.flatten();
+                let init = Process::init(&self.directory(), record)?;
                 init.ok_or_else(|| Error::new(Kind::State, STOPPED))
             }
         }

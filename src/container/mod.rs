@@ -20,7 +20,7 @@ pub use process::{Exit, Process};
 pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};
-use crate::launch::{self, Record};
+use crate::launch::{self, Identity, Record};
 use crate::sys::pidfd;
 use lock::Lock;
 use status::Status;
@@ -152,8 +152,16 @@ impl Container {
         crate::error::Context::context(std::fs::remove_dir(self.directory()), what)
     }
 
-    /// Kills init and all that is in the cgroups, and waits for the end.
+    /// Kills init and all that is in the cgroups, and waits for the end, and for that of the supervisor.
     fn end(&self, record: &Record) -> Result<()> {
+        self.end_all(record)?;
+        if let Some(supervisor) = record.supervisor.as_ref().map(Identity::open).transpose()?.flatten() {
+            launch::end_supervisor(&supervisor);
+        }
+        Ok(())
+    }
+
+    fn end_all(&self, record: &Record) -> Result<()> {
         if let Ok(init) = self.live_init(record) {
             init.signal(libc::SIGKILL)?;
             pause::thaw(record)?;
@@ -172,8 +180,7 @@ impl Container {
             return Ok(init.clone());
         }
         let record = self.record()?;
-        let init = record.init.as_ref().ok_or_else(stopped)?;
-        let process = Process::open(init)?.ok_or_else(stopped)?;
+        let process = Process::init(&self.directory(), &record)?.ok_or_else(stopped)?;
         *self.held() = Some(process.clone());
         Ok(process)
     }
