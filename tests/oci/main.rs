@@ -16,6 +16,8 @@ mod hooks;
 mod lifecycle;
 mod plans;
 #[cfg(feature = "fault-injection")]
+mod supervised;
+#[cfg(feature = "fault-injection")]
 mod undo;
 
 use common::Lab;
