@@ -74,7 +74,7 @@ impl Container {
         };
         let created = launch::create(&request, record)?;
         directory.keep();
-        let init = Process::new(created.init.pid, created.pidfd, created.console, created.supervisor);
+        let init = Process::supervised(created.init.pid, created.pidfd, created.console, created.supervisor);
         Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)) })
     }
 

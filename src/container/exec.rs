@@ -54,7 +54,7 @@ impl Container {
             files: files.borrow(),
             cancel: options.cancel,
         })?;
-        Ok(Process::new(executed.child.pid, executed.child.pidfd, executed.console, None))
+        Ok(Process::new(executed.child.pid, executed.child.pidfd, executed.console))
     }
 
     /// The `process` object of the container's config.json.
@@ -73,7 +73,7 @@ impl Container {
             }
             Status::Stopped => refuse(STOPPED),
             Status::Created | Status::Running | Status::Paused => {
-                let init = Process::init(&self.directory(), record)?;
+                let init = record.init.as_ref().map(Process::open).transpose()?.flatten();
                 init.ok_or_else(|| Error::new(Kind::State, STOPPED))
             }
         }

@@ -21,7 +21,6 @@ pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};
 use crate::launch::{self, Identity, Record};
-use crate::sys::pidfd;
 use lock::Lock;
 use status::Status;
 
@@ -100,20 +99,13 @@ impl Container {
     }
 
     fn signal_all(&self, record: &Record, signal: i32) -> Result<()> {
-        let processes = record.cgroup.processes()?;
-        if processes.is_empty() {
-            return Err(stopped());
-        }
-        if signal == libc::SIGKILL {
-            return record.cgroup.kill();
-        }
-        for pid in processes {
-            // Those that ended in between need no signal any more.
-            if let Ok(pidfd) = pidfd::open(pid) {
-                let _ = pidfd::signal(&pidfd, signal);
-            }
-        }
-        Ok(())
+        let somebody = match signal {
+            libc::SIGKILL if record.cgroup.processes()?.is_empty() => false,
+            // Those that are forked meanwhile as well.
+            libc::SIGKILL => record.cgroup.kill().map(|()| true)?,
+            signal => record.cgroup.signal(signal)?,
+        };
+        if somebody { Ok(()) } else { Err(stopped()) }
     }
 
     /// Removes a stopped container, or with `force` any.

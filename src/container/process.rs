@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::stopped;
 use crate::error::{Context, Error, Kind, Result};
-use crate::launch::{Record, Supervisor};
+use crate::launch::{Identity, Record, Supervisor};
 use crate::sys::pidfd;
 pub use crate::sys::pidfd::Exit;
 
@@ -29,9 +29,19 @@ struct Shared {
 
 impl Process {
     /// A process that we hold already, perhaps with its terminal.
-    pub fn new(pid: i32, pidfd: OwnedFd, console: Option<OwnedFd>, supervisor: Option<Supervisor>) -> Self {
+    pub fn new(pid: i32, pidfd: OwnedFd, console: Option<OwnedFd>) -> Self {
+        Self::supervised(pid, pidfd, console, None)
+    }
+
+    /// The same, perhaps with the supervisor that records its end.
+    pub fn supervised(pid: i32, pidfd: OwnedFd, console: Option<OwnedFd>, supervisor: Option<Supervisor>) -> Self {
         let (exit, console) = (Mutex::default(), Mutex::new(console));
         Self { shared: Arc::new(Shared { pid, pidfd: Some(pidfd), supervisor, exit, console }) }
+    }
+
+    /// The process with this identity; `None` if it has ended and was reaped.
+    pub fn open(identity: &Identity) -> Result<Option<Self>> {
+        Ok(identity.open()?.map(|pidfd| Self::new(identity.pid, pidfd, None)))
     }
 
     /// The init process of a record, also if it has ended but it is known how; else `None`.
@@ -39,7 +49,7 @@ impl Process {
         let Some(init) = &record.init else { return Ok(None) };
         let supervisor = Supervisor::open(directory, record)?;
         if let Some(pidfd) = init.open()? {
-            return Ok(Some(Self::new(init.pid, pidfd, None, supervisor)));
+            return Ok(Some(Self::supervised(init.pid, pidfd, None, supervisor)));
         }
         let exit = supervisor.and_then(|supervisor| supervisor.exit(init.pid));
         Ok(exit.map(|exit| Self::ended(init.pid, exit)))
