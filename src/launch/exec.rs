@@ -20,6 +20,8 @@ pub struct ExecRequest<'a> {
     pub plan: &'a plan::Exec,
     /// A pidfd of the container's init.
     pub init: OwnedFd,
+    /// Its pid.
+    pub pid: i32,
     /// The cgroups to enter.
     pub cgroup: &'a Cgroup,
     /// The program's descriptors 0, 1, 2 and on.
@@ -48,8 +50,18 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     };
     let tasks = request.cgroup.join_files()?;
     let unified = request.cgroup.directory()?;
-    let unified = unified.as_ref().map(AsFd::as_fd);
-    let (talk, child) = Talk::spawn(steps, |slot| files.number(slot), &files.all(), 0, unified, lowest)?;
+    let spawn = |unified: Option<&OwnedFd>| {
+        let number = |slot| files.number(slot);
+        Talk::spawn(steps, number, &files.all(), 0, unified.map(AsFd::as_fd), lowest)
+    };
+    let (talk, child) = match spawn(unified.as_ref()) {
+        // The container has cgroups of its own, with controllers: its processes are all in those (cgroup-v2.rst, "No
+        // Internal Process Constraint").
+        Err(error) if error.errno == libc::EBUSY => {
+            spawn(Some(&request.cgroup.directory_of(request.pid)?.ok_or(error)?))?
+        }
+        result => result?,
+    };
     drop(files);
     let mut newborn = Newborn::new(child);
     if !tasks.is_empty() {

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags, open as open_file};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 /// How a process ended.
@@ -136,7 +137,11 @@ fn remembered(pidfd: BorrowedFd<'_>) -> Memory {
 /// What tells a process from a later one with its pid: the start time in clock ticks since boot, and whether it
 /// is dead already (proc_pid_stat(5)).
 pub fn stat(pid: i32) -> io::Result<(u64, bool)> {
-    let text = std::fs::read(format!("/proc/{pid}/stat"))?;
+    let file = open_file(format!("/proc/{pid}/stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    // One line of some fifty numbers, which the kernel makes at the first read.
+    let mut text = [0; 2048];
+    let length = rustix::io::read(&file, &mut text)?;
+    let text = &text[..length];
     let malformed = || io::Error::from_raw_os_error(libc::EPROTO);
     // The name may have any byte in it but ends at the last parenthesis.
     let end = text.iter().rposition(|&byte| byte == b')').ok_or_else(malformed)?;
