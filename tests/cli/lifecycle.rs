@@ -164,18 +164,15 @@ fn adopted_processes_do_not_stay_as_zombies() {
 #[test]
 fn processes_are_adopted_unless_it_is_refused() {
     let lab = lab();
-    // The inner shell waits until its parent is another one than that which forked it.
-    let script = r#"
-        echo $PPID
-        sh -c 'sh -c "while test \$(cut -d" " -f4 /proc/\$\$/stat) = $$; do sleep 0.01; done
-                      cut -d" " -f4 /proc/\$\$/stat > /tmp/parent" & sleep 0.1'
-        while ! test -s /tmp/parent; do sleep 0.01; done
-        cat /tmp/parent
-    "#;
+    let script = "echo $PPID; echo $(sh -c 'sh /bin/orphan $$ & sleep 0.1')";
     lab.write(&["sh", "-c", script], |spec| {
         let namespaces = spec["linux"]["namespaces"].as_array_mut().unwrap();
         namespaces.retain(|namespace| namespace["type"] != "pid");
     });
+    // Tells who its parent is once that is another one than $1.
+    let orphan = "parent() { cut -d' ' -f4 /proc/$$/stat; }
+                  for i in $(seq 500); do test \"$(parent)\" = $1 || break; sleep 0.01; done; parent";
+    fs::write(lab.rootfs().join("bin/orphan"), orphan).unwrap();
     for (flags, adopts) in [(&["run"][..], true), (&["run", "--no-subreaper"], false)] {
         let output = lab.brig(&[flags, &[&lab.id("adopted")]].concat()).success();
         let parents: Vec<_> = output.lines().collect();
