@@ -55,7 +55,8 @@ impl Flags {
             None => {}
         }
         let fds = self.handover.preserved()?;
-        let handover = self.handover.connect()?;
+        // Of a config.json that makes no sense the library tells, so that must not be hidden by a socket that is not there.
+        let early = config.is_some().then(|| self.handover.connect()).transpose()?;
         let options = CreateOptions {
             bundle: Some(&self.bundle),
             spec: config.as_ref().map(|config| config.text.as_str()),
@@ -68,6 +69,7 @@ impl Flags {
         if signals.next().is_some() {
             return Err(Error::refused("canceled by a signal"));
         }
+        let handover = early.map_or_else(|| self.handover.connect(), Ok)?;
         handover.announce(&container.init()?)?;
         Ok(container)
     }
