@@ -54,13 +54,10 @@ impl Flags {
             None if mode == Mode::Attached => self.handover.check_terminal(false, false)?,
             None => {}
         }
-        let fds = self.handover.preserved()?;
-        // Of a config.json that makes no sense the library tells, so that must not be hidden by a socket that is not there.
-        let early = config.is_some().then(|| self.handover.connect()).transpose()?;
         let options = CreateOptions {
             bundle: Some(&self.bundle),
             spec: config.as_ref().map(|config| config.text.as_str()),
-            fds: &fds,
+            fds: &self.handover.preserved()?,
             no_pivot: self.no_pivot,
             cancel: Some(signals.as_fd()),
         };
@@ -69,8 +66,7 @@ impl Flags {
         if signals.next().is_some() {
             return Err(Error::refused("canceled by a signal"));
         }
-        let handover = early.map_or_else(|| self.handover.connect(), Ok)?;
-        handover.announce(&container.init()?)?;
+        self.handover.connect()?.announce(&container.init()?)?;
         Ok(container)
     }
 }
