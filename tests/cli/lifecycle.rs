@@ -160,6 +160,31 @@ fn adopted_processes_do_not_stay_as_zombies() {
     lab.assert_clean();
 }
 
+/// Whose child a process becomes whose parent ends: this command's, or of whoever adopts for us.
+#[test]
+fn processes_are_adopted_unless_it_is_refused() {
+    let lab = lab();
+    // The inner shell waits until its parent is another one than that which forked it.
+    let script = r#"
+        echo $PPID
+        sh -c 'sh -c "while test \$(cut -d" " -f4 /proc/\$\$/stat) = $$; do sleep 0.01; done
+                      cut -d" " -f4 /proc/\$\$/stat > /tmp/parent" & sleep 0.1'
+        while ! test -s /tmp/parent; do sleep 0.01; done
+        cat /tmp/parent
+    "#;
+    lab.write(&["sh", "-c", script], |spec| {
+        let namespaces = spec["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|namespace| namespace["type"] != "pid");
+    });
+    for (flags, adopts) in [(&["run"][..], true), (&["run", "--no-subreaper"], false)] {
+        let output = lab.brig(&[flags, &[&lab.id("adopted")]].concat()).success();
+        let parents: Vec<_> = output.lines().collect();
+        assert_eq!(parents.len(), 2, "{output}");
+        assert_eq!(parents[0] == parents[1], adopts, "{flags:?}: {output}");
+        lab.assert_clean();
+    }
+}
+
 #[test]
 fn all_processes_can_be_killed() {
     let lab = lab();
