@@ -54,7 +54,7 @@ impl Flags {
         }
     }
 
-    /// Finds those who are to be told, before there is something to tell.
+    /// Finds those who are to be told.
     pub fn connect(&self) -> Result<Handover<'_>> {
         let console = self.console_socket.as_ref().map(|path| Receiver::connect(path, "/dev/ptmx")).transpose()?;
         let pidfd = self.pidfd_socket.as_ref().map(|path| Receiver::connect(path, "pidfd")).transpose()?;

@@ -54,12 +54,10 @@ impl Flags {
             None if mode == Mode::Attached => self.handover.check_terminal(false, false)?,
             None => {}
         }
-        let fds = self.handover.preserved()?;
-        let handover = self.handover.connect()?;
         let options = CreateOptions {
             bundle: Some(&self.bundle),
             spec: config.as_ref().map(|config| config.text.as_str()),
-            fds: &fds,
+            fds: &self.handover.preserved()?,
             no_pivot: self.no_pivot,
             cancel: Some(signals.as_fd()),
         };
@@ -68,7 +66,7 @@ impl Flags {
         if signals.next().is_some() {
             return Err(Error::refused("canceled by a signal"));
         }
-        handover.announce(&container.init()?)?;
+        self.handover.connect()?.announce(&container.init()?)?;
         Ok(container)
     }
 }

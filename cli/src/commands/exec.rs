@@ -44,6 +44,7 @@ impl super::Run for Exec {
         let program = self.program.read(&container)?;
         self.handover.check_terminal(self.detach, program.terminal)?;
         let fds = self.handover.preserved()?;
+        // The program will run before they are told: if they cannot be, it should not.
         let handover = self.handover.connect()?;
 
         let signals = Signals::block()?;
