@@ -290,7 +290,7 @@ fn on_other_kinds_of_hosts() {
         let script = format!(
             "{brig} create {id} > /dev/null 2>&1 < /dev/null || {{ {brig} create {id}; exit 1; }}; \
              {brig} start {id}; {brig} state {id}; {brig} kill {id} CONT; {brig} kill --all {id} CONT; \
-             {brig} pause {id}; {brig} state {id} | grep paused; {brig} kill {how} {id} KILL; \
+             {brig} pause {id}; {brig} state {id} | grep -q paused; {brig} kill {how} {id} KILL; \
              for i in $(seq 100); do {brig} state {id} | grep -q stopped && break; sleep 0.05; done; {brig} delete {id}; \
              find /sys/fs/cgroup -name '*{id}*'"
         );
