@@ -15,6 +15,7 @@ build command:pkg-config pkg-config
 test  file:/bin/busybox  busybox-static
 test  command:clang      clang
 test  command:g++        g++
+test  command:python3    python3
 bench command:runc       runc
 bench command:crun       crun
 END

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
+use rustix::termios::Winsize;
 use serde_json::{Value, json};
 
 use crate::error::{Context, Error, Result};
@@ -61,31 +62,36 @@ pub struct Program {
 }
 
 impl Flags {
-    /// The process that these flags ask for.
-    pub fn read(&self, container: &Container) -> Result<Program> {
+    /// The process that these flags ask for. If its terminal is to be shown on `ours`, it is of that size from the start:
+    /// nobody waits until we have seen it.
+    pub fn read(&self, container: &Container, ours: Option<Winsize>) -> Result<Program> {
         match &self.process {
             Some(path) => {
                 let text = fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))?;
-                self.complete(text)
+                Ok(self.complete(text, ours))
             }
             None if self.command.is_empty() => Err(Error::refused("missing argument: <COMMAND>")),
             None => {
                 let own = container.process_spec()?;
                 let mut process = serde_json::from_str(&own).context(|| "cannot read the library's JSON")?;
                 self.change(&mut process);
+                resize(&mut process, ours);
                 Ok(Program { json: process.to_string(), terminal: self.tty })
             }
         }
     }
 
     /// What is not JSON is left to the library, which says so better.
-    fn complete(&self, json: String) -> Result<Program> {
+    fn complete(&self, json: String, ours: Option<Winsize>) -> Program {
         let mut process: Value = serde_json::from_str(&json).unwrap_or_default();
-        if self.tty && process.is_object() {
-            process["terminal"] = json!(true);
-            return Ok(Program { json: process.to_string(), terminal: true });
+        if !process.is_object() {
+            return Program { json, terminal: false };
         }
-        Ok(Program { json, terminal: process["terminal"] == true })
+        if self.tty {
+            process["terminal"] = json!(true);
+        }
+        resize(&mut process, ours);
+        Program { json: process.to_string(), terminal: process["terminal"] == true }
     }
 
     fn change(&self, process: &mut Value) {
@@ -119,6 +125,12 @@ impl Flags {
             let known = list(process, &format!("/capabilities/{set}"));
             known.extend(self.cap.iter().map(|capability| json!(capability)));
         }
+    }
+}
+
+fn resize(process: &mut Value, ours: Option<Winsize>) {
+    if let Some(Winsize { ws_row, ws_col, .. }) = ours.filter(|_| process["terminal"] == true) {
+        process["consoleSize"] = json!({ "height": ws_row, "width": ws_col });
     }
 }
 

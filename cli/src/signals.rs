@@ -38,10 +38,11 @@ impl AsFd for Signals {
     }
 }
 
-/// All but those that are about this program: its own terminal stops it in the background, and URG is noise.
+/// All but those that are about this program: its own terminal stops it in the background, what it writes nobody
+/// reads (which the Rust runtime ignores), and URG is noise.
 fn all() -> SigSet {
     let mut set = SigSet::all();
-    for own in [Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGURG] {
+    for own in [Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGPIPE, Signal::SIGURG] {
         set.remove(own);
     }
     set

@@ -12,7 +12,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, read, write};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
 use crate::error::{Context, Result};
@@ -35,6 +35,11 @@ const CHUNK: usize = 4096;
 /// How often to see whether somebody opened the container's terminal again: poll(2) cannot tell.
 const HANGUP_CHECK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
+/// The size of our terminal, if we have one.
+pub fn size() -> Option<Winsize> {
+    tcgetwinsize(stdin()).or_else(|_| tcgetwinsize(stdout())).ok()
+}
+
 impl Terminal {
     /// Makes our terminal a mere window to the one of `master`.
     pub fn attach(master: OwnedFd) -> Result<Self> {
@@ -55,7 +60,7 @@ impl Terminal {
 
     /// Gives the container's terminal the size of ours, if we have one.
     pub fn resize(&self) {
-        if let Ok(size) = tcgetwinsize(stdin()).or_else(|_| tcgetwinsize(stdout())) {
+        if let Some(size) = size() {
             // No more than looks depend on it.
             let _ = tcsetwinsize(&self.master, size);
         }
@@ -171,5 +176,40 @@ impl Flow {
                 self.bytes.clear();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    use rustix::fs::{Mode, open};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::stdio::dup2_stdin;
+
+    use super::*;
+
+    /// A terminal's two ends.
+    fn pair() -> (OwnedFd, OwnedFd) {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let peer = open(ptsname(&master, Vec::new()).unwrap(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        (master, peer)
+    }
+
+    #[test]
+    fn a_panic_restores_our_terminal() {
+        let ((_screen, ours), (master, _peer)) = (pair(), pair());
+        dup2_stdin(&ours).unwrap();
+        let modes = || tcgetattr(&ours).unwrap().local_modes;
+        let before = modes();
+        let crash = || {
+            let _terminal = Terminal::attach(master).unwrap();
+            assert!(modes() != before);
+            resume_unwind(Box::new("a bug"));
+        };
+        assert!(catch_unwind(AssertUnwindSafe(crash)).is_err());
+        assert_eq!(modes(), before);
     }
 }

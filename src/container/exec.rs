@@ -77,7 +77,7 @@ impl Container {
                 _ => Err(stopped()),
             };
         };
-        let init = Process::open_living(init)?.ok_or_else(stopped)?;
+        let init = Process::open(init)?.filter(|init| !init.has_ended()).ok_or_else(stopped)?;
         match (record.cgroup.is_frozen()?, options.ignore_paused) {
             (false, _) => {}
             (true, true) => await_resume(&record.cgroup, &init, options.cancel)?,

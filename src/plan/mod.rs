@@ -50,6 +50,8 @@ pub struct Inputs<'a> {
     pub no_pivot: bool,
     /// Files for the program beyond stdio.
     pub extra_files: usize,
+    /// A supervisor stays as the parent of the container's init.
+    pub supervised: bool,
 }
 
 /// A compiled plan.
@@ -119,6 +121,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     let mut context = Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, sources: Vec::new() };
     let mut steps = Steps::new();
 
+    if inputs.supervised {
+        context.namespaces.supervise(&mut steps);
+    }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
     host_names(&mut steps, &context)?;

@@ -18,6 +18,16 @@ pub enum Exit {
     Signal(i32),
 }
 
+impl Exit {
+    /// From a status as of wait(2).
+    pub fn from_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Code(status >> 8 & 0xff),
+            signal => Self::Signal(signal),
+        }
+    }
+}
+
 /// Opens a pidfd; ESRCH if there is no such process.
 pub fn open(pid: i32) -> io::Result<OwnedFd> {
     let pid = Pid::from_raw(pid).ok_or(io::Error::from_raw_os_error(libc::ESRCH))?;
@@ -121,10 +131,7 @@ fn remembered(pidfd: BorrowedFd<'_>) -> Memory {
     if info.mask & PIDFD_INFO_EXIT == 0 {
         return Memory::NotYet;
     }
-    Memory::Exit(match info.exit_code & 0x7f {
-        0 => Exit::Code((info.exit_code >> 8) & 0xff),
-        signal => Exit::Signal(signal),
-    })
+    Memory::Exit(Exit::from_status(info.exit_code))
 }
 
 /// What tells a process from a later one with its pid: the start time in clock ticks since boot, and whether it

@@ -99,6 +99,9 @@ int main(void)
     INVALID(brig_process_wait(NULL, 0, &end, &error));
     INVALID(brig_process_wait(init, 0, NULL, &error));
     INVALID(brig_process_wait(init, 0, &sizeless, &error));
+    INVALID(brig_process_wait_cancelable(NULL, 0, -1, &end, &error));
+    INVALID(brig_process_wait_cancelable(init, 0, -1, NULL, &error));
+    INVALID(brig_process_wait_cancelable(init, 0, -2, &end, &error));
     INVALID(brig_process_signal(NULL, 9, &error));
 
     /* The same without a place for the error. */

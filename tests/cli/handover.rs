@@ -16,7 +16,7 @@ use crate::common::Done;
 use crate::{lab, leave};
 
 /// What comes over a socket: the payload, and the files.
-fn received(listener: &UnixListener) -> (String, Vec<OwnedFd>) {
+pub fn received(listener: &UnixListener) -> (String, Vec<OwnedFd>) {
     let (stream, _) = listener.accept().unwrap();
     let mut bytes = [0; 256];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];

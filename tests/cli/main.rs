@@ -8,6 +8,8 @@ mod common;
 
 mod handover;
 mod lifecycle;
+mod modes;
+mod person;
 mod signals;
 mod terminal;
 mod usage;

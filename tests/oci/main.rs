@@ -18,6 +18,8 @@ mod lifecycle;
 mod pause;
 mod plans;
 #[cfg(feature = "fault-injection")]
+mod supervised;
+#[cfg(feature = "fault-injection")]
 mod undo;
 
 use common::Lab;

@@ -12,7 +12,7 @@ use crate::ffi::{ExecOptions, Process};
 use crate::log::Log;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
-use crate::{foreground, handover, program};
+use crate::{foreground, handover, program, terminal};
 
 #[derive(Args)]
 pub struct Exec {
@@ -41,7 +41,7 @@ impl super::Run for Exec {
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
         let container = globals.runtime()?.container(&self.id)?;
-        let program = self.program.read(&container)?;
+        let program = self.program.read(&container, if self.detach { None } else { terminal::size() })?;
         self.handover.check_terminal(self.detach, program.terminal)?;
         let fds = self.handover.preserved()?;
         // The program will run before they are told: if they cannot be, it should not.
