@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Process};
 use crate::pid_file;
@@ -45,16 +46,26 @@ impl Flags {
         }
     }
 
-    /// The files for `--preserve-fds`. One that the caller did not pass would be one of our own.
-    pub fn preserved(&self) -> Result<Vec<c_int>> {
-        let wanted = 3..3 + c_int::from(self.preserve_fds);
-        match wanted.clone().find(|&fd| !ffi::is_inherited(fd)) {
+    /// The files to pass on: those of a socket activation, then those for `--preserve-fds`. One that the caller did not
+    /// pass would be one of our own.
+    pub fn files(&self, activation: Activation) -> Result<Vec<c_int>> {
+        let preserved = 3 + c_int::from(activation.count);
+        let end = preserved + c_int::from(self.preserve_fds);
+        match (3..end).find(|&fd| !ffi::is_inherited(fd)) {
+            Some(fd) if fd < preserved => {
+                Err(Error::refused(format!("LISTEN_FDS={}: file {fd} is not open", activation.count)))
+            }
             Some(fd) => Err(Error::refused(format!("--preserve-fds {}: file {fd} is not open", self.preserve_fds))),
-            None => Ok(wanted.collect()),
+            None => Ok((3..end).collect()),
         }
     }
 
-    /// Finds those who are to be told.
+    /// Whether somebody is to be told over a socket.
+    pub fn has_receivers(&self) -> bool {
+        self.console_socket.is_some() || self.pidfd_socket.is_some()
+    }
+
+    /// Finds those who are to be told, before there is something to tell.
     pub fn connect(&self) -> Result<Handover<'_>> {
         let console = self.console_socket.as_ref().map(|path| Receiver::connect(path, "/dev/ptmx")).transpose()?;
         let pidfd = self.pidfd_socket.as_ref().map(|path| Receiver::connect(path, "pidfd")).transpose()?;

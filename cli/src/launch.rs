@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::ffi::{Container, CreateOptions, Runtime};
-use crate::handover;
 use crate::signals::Signals;
+use crate::{environment, handover};
 
 /// The flags of create and run.
 #[derive(Args)]
@@ -45,19 +47,24 @@ impl Flags {
     /// Creates the container, and tells about it whoever wants to know. A signal that would end this program makes it
     /// give up, so that nothing is left half-made.
     pub fn create(&self, runtime: &Runtime, mode: Mode, signals: &Signals) -> Result<New> {
+        let activation = Activation::received();
+        let variables = activation.for_init();
         let config = match mode {
-            Mode::Detached => Config::read(&self.bundle),
-            Mode::Attached => None,
+            Mode::Attached if variables.is_empty() && !self.handover.has_receivers() => None,
+            _ => Config::read(&self.bundle, &variables),
         };
         match &config {
-            Some(config) => self.handover.check_terminal(true, config.terminal)?,
+            Some(config) => self.handover.check_terminal(mode == Mode::Detached, config.terminal)?,
             None if mode == Mode::Attached => self.handover.check_terminal(false, false)?,
             None => {}
         }
+        let fds = self.handover.files(activation)?;
+        // Of a config.json that makes no sense the library tells, so that must not be hidden by a socket that is not there.
+        let early = config.is_some().then(|| self.handover.connect()).transpose()?;
         let options = CreateOptions {
             bundle: Some(&self.bundle),
             spec: config.as_ref().map(|config| config.text.as_str()),
-            fds: &self.handover.preserved()?,
+            fds: &fds,
             no_pivot: self.no_pivot,
             cancel: Some(signals.as_fd()),
         };
@@ -66,7 +73,8 @@ impl Flags {
         if signals.next().is_some() {
             return Err(Error::refused("canceled by a signal"));
         }
-        self.handover.connect()?.announce(&container.init()?)?;
+        let handover = early.map_or_else(|| self.handover.connect(), Ok)?;
+        handover.announce(&container.init()?)?;
         Ok(container)
     }
 }
@@ -78,17 +86,24 @@ struct Config {
 }
 
 impl Config {
-    /// `None` if it cannot be read or makes no sense: the library will say why, and better.
-    fn read(bundle: &Path) -> Option<Self> {
+    /// `None` if it cannot be read or makes no sense: the library will say why, and better. Its process gets more
+    /// `variables`.
+    fn read(bundle: &Path, variables: &[String]) -> Option<Self> {
         let text = fs::read_to_string(bundle.join("config.json")).ok()?;
-        let spec: Spec = serde_json::from_str(&text).ok()?;
-        let terminal = spec.process.and_then(|process| process.terminal).unwrap_or_default();
-        Some(Self { text, terminal })
+        let Terminal { process } = serde_json::from_str(&text).ok()?;
+        let terminal = process.and_then(|process| process.terminal).unwrap_or_default();
+        if variables.is_empty() {
+            return Some(Self { text, terminal });
+        }
+        let mut spec: Value = serde_json::from_str(&text).ok()?;
+        environment::set(spec.get_mut("process")?, variables);
+        Some(Self { text: spec.to_string(), terminal })
     }
 }
 
+/// The field of it that we decide by.
 #[derive(Deserialize)]
-struct Spec {
+struct Terminal {
     process: Option<Process>,
 }
 

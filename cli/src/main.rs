@@ -7,9 +7,11 @@
 
 #![deny(unsafe_code)]
 
+mod activation;
 mod arguments;
 mod argv;
 mod commands;
+mod environment;
 mod error;
 #[allow(unsafe_code)]
 mod ffi;

@@ -8,6 +8,7 @@ use clap::Args;
 use rustix::termios::Winsize;
 use serde_json::{Value, json};
 
+use crate::environment::{self, list};
 use crate::error::{Context, Error, Result};
 use crate::ffi::Container;
 
@@ -62,19 +63,20 @@ pub struct Program {
 }
 
 impl Flags {
-    /// The process that these flags ask for. If its terminal is to be shown on `ours`, it is of that size from the start:
+    /// The process that these flags ask for, with more `variables`. If its terminal is to be shown on `ours`, it is of that size from the start:
     /// nobody waits until we have seen it.
-    pub fn read(&self, container: &Container, ours: Option<Winsize>) -> Result<Program> {
+    pub fn read(&self, container: &Container, ours: Option<Winsize>, variables: &[String]) -> Result<Program> {
         match &self.process {
             Some(path) => {
                 let text = fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))?;
-                Ok(self.complete(text, ours))
+                Ok(self.complete(text, ours, variables))
             }
             None if self.command.is_empty() => Err(Error::refused("missing argument: <COMMAND>")),
             None => {
                 let own = container.process_spec()?;
                 let mut process = serde_json::from_str(&own).context(|| "cannot read the library's JSON")?;
                 self.change(&mut process);
+                environment::set(&mut process, variables);
                 resize(&mut process, ours);
                 Ok(Program { json: process.to_string(), terminal: self.tty })
             }
@@ -82,7 +84,7 @@ impl Flags {
     }
 
     /// What is not JSON is left to the library, which says so better.
-    fn complete(&self, json: String, ours: Option<Winsize>) -> Program {
+    fn complete(&self, json: String, ours: Option<Winsize>, variables: &[String]) -> Program {
         let mut process: Value = serde_json::from_str(&json).unwrap_or_default();
         if !process.is_object() {
             return Program { json, terminal: false };
@@ -90,6 +92,7 @@ impl Flags {
         if self.tty {
             process["terminal"] = json!(true);
         }
+        environment::set(&mut process, variables);
         resize(&mut process, ours);
         Program { json: process.to_string(), terminal: process["terminal"] == true }
     }
@@ -109,9 +112,7 @@ impl Flags {
         if self.no_new_privs {
             process["noNewPrivileges"] = json!(true);
         }
-        for variable in &self.env {
-            set_variable(list(process, "/env"), variable);
-        }
+        environment::set(process, &self.env);
         if let Some(User { uid, gid }) = self.user {
             process["user"]["uid"] = json!(uid);
             if let Some(gid) = gid {
@@ -132,25 +133,6 @@ fn resize(process: &mut Value, ours: Option<Winsize>) {
     if let Some(Winsize { ws_row, ws_col, .. }) = ours.filter(|_| process["terminal"] == true) {
         process["consoleSize"] = json!({ "height": ws_row, "width": ws_col });
     }
-}
-
-/// The list at a place, made if it is not there. The library has checked what is.
-fn list<'a>(process: &'a mut Value, place: &str) -> &'a mut Vec<Value> {
-    let value = place.split('/').skip(1).fold(process, |value, key| &mut value[key]);
-    if !value.is_array() {
-        *value = json!([]);
-    }
-    match value {
-        Value::Array(list) => list,
-        _ => unreachable!("it was just made"),
-    }
-}
-
-/// Takes the place of one with the same name: of two, which counts is up to the program.
-fn set_variable(env: &mut Vec<Value>, variable: &str) {
-    let name = |text: &str| text.split('=').next().unwrap_or_default().to_owned();
-    env.retain(|known| known.as_str().is_none_or(|known| name(known) != name(variable)));
-    env.push(json!(variable));
 }
 
 /// `UID` or `UID:GID`; without a GID the group stays as it is.
@@ -203,23 +185,5 @@ mod tests {
             let expected = expected.map(|(uid, gid)| User { uid, gid });
             assert_eq!(User::parse(text).ok(), expected, "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_variable_replaces_one_of_its_name() {
-        let mut env = vec![json!("A=1"), json!("AB=2"), json!("C=3")];
-        set_variable(&mut env, "A=x=y");
-        set_variable(&mut env, "B");
-        assert_eq!(env, [json!("AB=2"), json!("C=3"), json!("A=x=y"), json!("B")]);
-    }
-
-    #[test]
-    fn lists_are_made_where_there_is_none() {
-        let mut process = json!({ "user": { "uid": 1 } });
-        list(&mut process, "/user/additionalGids").push(json!(7));
-        list(&mut process, "/capabilities/bounding").push(json!("CAP_KILL"));
-        let expected =
-            json!({ "user": { "uid": 1, "additionalGids": [7] }, "capabilities": { "bounding": ["CAP_KILL"] } });
-        assert_eq!(process, expected);
     }
 }

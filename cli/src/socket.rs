@@ -5,6 +5,7 @@
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, open};
@@ -43,7 +44,7 @@ fn cannot(name: &str, path: &Path) -> String {
 fn connected(path: &Path) -> rustix::io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     match SocketAddrUnix::new(path) {
-        Ok(address) => connect(&socket, &address)?,
+        Ok(address) => connect(&socket, &address).map_err(|error| exact(error, path))?,
         // An address has room for 107 bytes; managers keep sockets in deeper directories than that.
         Err(Errno::NAMETOOLONG) => {
             let file = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
@@ -52,6 +53,14 @@ fn connected(path: &Path) -> rustix::io::Result<OwnedFd> {
         Err(other) => return Err(other),
     }
     Ok(socket)
+}
+
+/// That nobody listens at a plain file is true, but not what is wrong.
+fn exact(error: Errno, path: &Path) -> Errno {
+    match path.metadata() {
+        Ok(metadata) if error == Errno::CONNREFUSED && !metadata.file_type().is_socket() => Errno::NOTSOCK,
+        _ => error,
+    }
 }
 
 fn send_over(socket: &OwnedFd, file: BorrowedFd<'_>, name: &str) -> rustix::io::Result<()> {

@@ -44,21 +44,37 @@ fn stdio_is_the_callers() {
 fn the_pid_file() {
     let lab = lab();
     let (id, file) = (lab.id("pid"), lab.path.join("init.pid"));
-    lab.write(&["sleep", "1000"], |_| ());
-    leave(&lab, &["create", "--pid-file", file.to_str().unwrap(), &id]).success();
-    assert_eq!(fs::read_to_string(&file).unwrap(), lab.state(&id)["pid"].to_string());
-    lab.brig(&["delete", "--force", &id]).success();
+    let flags = ["--pid-file", file.to_str().unwrap()];
+    lab.write(&["sh", "-c", "cat /init.pid; sleep 1000"], |_| ());
+    for command in [&["create"][..], &["run", "--detach"]] {
+        leave(&lab, &[command, &flags, &[&id]].concat()).success();
+        assert_eq!(fs::read_to_string(&file).unwrap(), lab.state(&id)["pid"].to_string(), "{command:?}");
+        if command == ["create"] {
+            lab.brig(&["delete", "--force", &id]).success();
+        }
+    }
+    let exec = |more: &[&str]| lab.brig(&[&["exec"], more, &flags, &[&id, "sleep", "1000"]].concat());
+    exec(&["--detach"]).success();
+    let pid = fs::read_to_string(&file).unwrap();
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    assert_eq!(line, b"sleep\x001000\x00");
+    // Nothing but it was made.
+    assert_eq!(fs::read_dir(&lab.path).unwrap().flatten().filter(|entry| entry.file_name() == ".init.pid").count(), 0);
 }
 
 #[test]
-fn a_pid_file_that_cannot_be_written_undoes_the_create() {
+fn a_pid_file_in_the_foreground() {
     let lab = lab();
-    lab.write(&["sleep", "1000"], |_| ());
-    for command in ["create", "run"] {
-        let text = lab.brig(&[command, "--pid-file", "/nonexistent/pid", &lab.id("pid")]).failure();
-        assert!(text.contains("cannot write the pid file /nonexistent/pid: No such file or directory"), "{text}");
-        lab.assert_clean();
-    }
+    let file = lab.path.join("init.pid");
+    let script = "grep ^NSpid /proc/self/status >/dev/null; read line; exit 3";
+    lab.write(&["sh", "-c", script], |_| ());
+    let id = lab.id("pid");
+    let mut child = lab.command(&["run", "--pid-file", file.to_str().unwrap(), &id]);
+    let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
+    crate::common::until("it is written", || file.exists());
+    assert_eq!(fs::read_to_string(&file).unwrap(), lab.pid(&id).to_string());
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
 }
 
 #[test]
@@ -80,36 +96,6 @@ fn the_console_goes_over_its_socket() {
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("/dev/pts/0\r\n") && text.contains("got word\r\n"), "{text:?}");
     lab.brig(&["delete", "--force", &id]).success();
-}
-
-#[test]
-fn a_terminal_needs_somebody_to_take_it() {
-    let lab = lab();
-    let socket = lab.path.join("console.sock");
-    let socket = socket.to_str().unwrap();
-    let id = lab.id("tty");
-    let refused = |flags: &[&str], terminal: bool, expected: &str| {
-        lab.write(&["true"], |spec| spec["process"]["terminal"] = json!(terminal));
-        let text = lab.brig(&[flags, &[&id]].concat()).failure();
-        assert!(text.contains(expected), "{flags:?}: {text}");
-        assert!(!lab.path.join("state").exists(), "decided too late");
-    };
-    let needs = "cannot allocate tty if brig will detach without setting console socket";
-    refused(&["create"], true, needs);
-    refused(&["run", "-d"], true, needs);
-    let useless = "cannot use console socket if brig will not detach or allocate tty";
-    refused(&["create", "--console-socket", socket], false, useless);
-    refused(&["run", "--console-socket", socket], true, useless);
-}
-
-#[test]
-fn a_console_socket_without_a_listener_undoes_the_create() {
-    let lab = lab();
-    let socket = lab.path.join("console.sock");
-    lab.write(&["true"], |spec| spec["process"]["terminal"] = json!(true));
-    let text = lab.brig(&["create", "--console-socket", socket.to_str().unwrap(), &lab.id("tty")]).failure();
-    assert!(text.contains("cannot send /dev/ptmx to ") && text.contains("No such file or directory"), "{text}");
-    lab.assert_clean();
 }
 
 #[test]
@@ -176,4 +162,74 @@ fn a_file_of_our_own_is_not_preserved() {
     let mut command = lab.command(&["--log", log.to_str().unwrap(), "run", "--preserve-fds", "1", &lab.id("fds")]);
     let done = Done(command.arg0("brig").output().unwrap());
     assert_eq!(done.failure(), "--preserve-fds 1: file 3 is not open\n");
+}
+
+/// The command with the files `three`, `four` and `five` open as these numbers.
+fn with_files(lab: &crate::common::Lab, arguments: &[&str]) -> Command {
+    for (name, text) in [("three", "3\n"), ("four", "4\n"), ("five", "5\n")] {
+        fs::write(lab.path.join(name), text).unwrap();
+    }
+    let inner = lab.command(arguments);
+    let files = format!("3< {0}/three 4< {0}/four 5< {0}/five", lab.path.display());
+    let line = format!("[ -z \"$OURS\" ] || export LISTEN_PID=$$; exec \"$0\" \"$@\" {files}");
+    let mut command = Command::new("sh");
+    command.args(["-c", &line]).arg(inner.get_program()).args(inner.get_args()).current_dir(lab.bundle());
+    command.stdin(Stdio::null());
+    command
+}
+
+const LISTENER: &str =
+    "cat <&3; cat <&4; ls /proc/self/fd | tr '\\n' ' '; echo; env | grep ^LISTEN | sort | tr '\\n' ' '";
+
+#[test]
+fn a_socket_activation_is_passed_on() {
+    let lab = lab();
+    lab.write(&["sh", "-c", LISTENER], |spec| {
+        spec["process"]["env"].as_array_mut().unwrap().push(json!("LISTEN_PID=77"));
+    });
+    for arguments in [&["run"][..], &["run", "--preserve-fds", "1"]] {
+        let id = lab.id("listen");
+        let mut command = with_files(&lab, &[arguments, &[id.as_str()]].concat());
+        command.env("LISTEN_FDS", "2").env("OURS", "yes").env("LISTEN_FDNAMES", "a:b");
+        let open = if arguments.len() == 1 { "0 1 2 3 4 5" } else { "0 1 2 3 4 5 6" };
+        let expected = format!("3\n4\n{open} \nLISTEN_FDNAMES=a:b LISTEN_FDS=2 LISTEN_PID=1");
+        assert_eq!(lab.end(&mut command).success(), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn nor_is_one_that_is_meant_for_another() {
+    let lab = lab();
+    lab.write(&["sh", "-c", "ls /proc/self/fd | tr '\\n' ' '; env | grep ^LISTEN"], |_| ());
+    let mut command = with_files(&lab, &["run", &lab.id("listen")]);
+    command.env("LISTEN_FDS", "2").env("LISTEN_PID", "1");
+    let done = lab.end(&mut command);
+    assert_eq!((done.out().as_str(), done.code()), ("0 1 2 3 ", Some(1)), "{}", done.err());
+}
+
+#[test]
+fn a_socket_activation_without_its_files_is_refused() {
+    let lab = lab();
+    lab.write(&["sleep", "1000"], |_| ());
+    let id = lab.launch("exec");
+    for (arguments, code) in [
+        (&["run", "x"][..], 1),
+        (&["create", "x"], 1),
+        (&["exec", &id, "true"], 255),
+        (&["exec", "-d", &id, "true"], 255),
+    ] {
+        let done = lab.end(with_files(&lab, arguments).env("LISTEN_FDS", "4"));
+        assert!(done.err().contains("\"LISTEN_FDS=4: file 6 is not open\""), "{}", done.err());
+        assert_eq!(done.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_exec_gets_the_files_too() {
+    let lab = lab();
+    lab.write(&["sleep", "1000"], |_| ());
+    let id = lab.launch("exec");
+    let mut command = with_files(&lab, &["exec", "--preserve-fds", "1", &id, "sh", "-c", LISTENER]);
+    let done = lab.end(command.env("LISTEN_FDS", "2"));
+    assert_eq!(done.success(), "3\n4\n0 1 2 3 4 5 6 \nLISTEN_FDS=2");
 }

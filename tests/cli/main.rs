@@ -10,6 +10,7 @@ mod handover;
 mod lifecycle;
 mod modes;
 mod person;
+mod receivers;
 mod signals;
 mod terminal;
 mod usage;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::activation::Activation;
 use crate::arguments::Globals;
 use crate::error::Result;
 use crate::ffi::{ExecOptions, Process};
@@ -41,10 +42,11 @@ impl super::Run for Exec {
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
         let container = globals.runtime()?.container(&self.id)?;
-        let program = self.program.read(&container, if self.detach { None } else { terminal::size() })?;
+        let activation = Activation::received();
+        let size = if self.detach { None } else { terminal::size() };
+        let program = self.program.read(&container, size, &activation.for_exec())?;
         self.handover.check_terminal(self.detach, program.terminal)?;
-        let fds = self.handover.preserved()?;
-        // The program will run before they are told: if they cannot be, it should not.
+        let fds = self.handover.files(activation)?;
         let handover = self.handover.connect()?;
 
         let signals = Signals::block()?;
