@@ -36,6 +36,7 @@ test: deps-test build ## Runs every test, then looks for what they left behind (
 
 bench: deps-bench build ## Measures against runc, crun and a hand-written C floor
 	@benches/run.sh
+	@benches/exec.sh
 
 build: build/$(LIBRARY) build/$(SONAME) build/libbrig.so build/libbrig.a build/brig ## Builds library and command into build/
 

@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What an exec of /bin/true into a running container costs, brig against crun and runc, in one interleaved run.
-# It reports; it fails only if something does not work. BENCH_ROUNDS says how many rounds (default 100).
+# The second half of `make bench`: an exec of a program that does nothing into a running container, brig against
+# crun and runc, in one interleaved run. It reports; it fails only if something does not work. BENCH_ROUNDS says how
+# many rounds (default 100).
 set -euo pipefail
 
 rounds=${BENCH_ROUNDS:-100}
 . tests/lab/stage.sh
 work=$(mktemp -d)
+state=$(mktemp -d -p /dev/shm)
 id=bench-exec-$$
 brig=$(command -v brig) crun=$(command -v crun) runc=$(command -v runc)
 
@@ -15,10 +17,10 @@ brig=$(command -v brig) crun=$(command -v crun) runc=$(command -v runc)
 pure_v1=(unshare --mount --propagation private sh -c 'umount -l /sys/fs/cgroup/unified 2> /dev/null; exec "$@"' sh)
 
 clean_up() {
-    "$brig" --root "$work/brig" delete --force "$id" 2> /dev/null || true
-    "${pure_v1[@]}" "$crun" --root "$work/crun" delete --force "$id-crun" 2> /dev/null || true
-    "$runc" --root "$work/runc" delete --force "$id-runc" 2> /dev/null || true
-    rm -rf "${work:?}"
+    "$brig" --root "$state/brig" delete --force "$id" 2> /dev/null || true
+    "${pure_v1[@]}" "$crun" --root "$state/crun" delete --force "$id-crun" 2> /dev/null || true
+    "$runc" --root "$state/runc" delete --force "$id-runc" 2> /dev/null || true
+    rm -rf "${work:?}" "${state:?}"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
@@ -34,17 +36,17 @@ compile execinside $(pkg-config --cflags --libs brig)
 tests/lab/bundle.sh "$work/bundle" /bin/sleep 1000
 cp "$work/true" "$work/bundle/rootfs/bin/nothing"
 run=(run --detach --bundle "$work/bundle")
-"$brig" --root "$work/brig" "${run[@]}" "$id" < /dev/null > /dev/null 2>&1
-"${pure_v1[@]}" "$crun" --root "$work/crun" "${run[@]}" "$id-crun" < /dev/null > /dev/null 2>&1
-"$runc" --root "$work/runc" "${run[@]}" "$id-runc" < /dev/null > /dev/null 2>&1
+"$brig" --root "$state/brig" "${run[@]}" "$id" < /dev/null > /dev/null 2>&1
+"${pure_v1[@]}" "$crun" --root "$state/crun" "${run[@]}" "$id-crun" < /dev/null > /dev/null 2>&1
+"$runc" --root "$state/runc" "${run[@]}" "$id-runc" < /dev/null > /dev/null 2>&1
 
 # measure GAP_MS
 measure() {
     "$work/bench" "$rounds" "$1" \
-        "library=inside:$work/execinside $work/brig $id /bin/nothing" \
-        "brig=$brig --root $work/brig exec $id /bin/nothing" \
-        "crun=pure-v1:$crun --root $work/crun exec $id-crun /bin/nothing" \
-        "runc=$runc --root $work/runc exec $id-runc /bin/nothing" \
+        "library=inside:$work/execinside $state/brig $id /bin/nothing" \
+        "brig=$brig --root $state/brig exec $id /bin/nothing" \
+        "crun=pure-v1:$crun --root $state/crun exec $id-crun /bin/nothing" \
+        "runc=$runc --root $state/runc exec $id-runc /bin/nothing" \
         < /dev/null
 }
 
@@ -71,6 +73,7 @@ table() {
         }'
 }
 
+echo
 echo "$rounds rounds each, medians; $(uname -r), $(nproc) CPUs; $($crun --version | head -n 1), $($runc --version | head -n 1)"
 measure 0 | table "An exec of a program that does nothing, back to back:"
 measure 30 | table "The same, after 30 ms of idleness:"

@@ -111,6 +111,33 @@ fn a_pidfd_goes_over_its_socket() {
     lab.brig(&["delete", "--force", &id]).success();
 }
 
+/// One file over each socket, of the process that was executed and not of the container.
+#[test]
+fn an_exec_is_handed_over() {
+    let lab = lab();
+    lab.write(&["sleep", "1000"], |_| ());
+    let id = lab.launch("exec");
+    let [console, pidfd, file] = ["console.sock", "pidfd.sock", "exec.pid"].map(|name| lab.path.join(name));
+    let listeners = [&console, &pidfd].map(|path| UnixListener::bind(path).unwrap());
+    let [console, pidfd] = [&console, &pidfd].map(|path| path.to_str().unwrap());
+    let flags = ["--tty", "--detach", "--console-socket", console, "--pidfd-socket", pidfd, "--pid-file"];
+    lab.brig(
+        &[&["exec"], &flags[..], &[file.to_str().unwrap(), &id, "sh", "-c", "read line; echo got $line"]].concat(),
+    )
+    .success();
+    let (name, mut files) = received(&listeners[0]);
+    assert_eq!((name.as_str(), files.len()), ("/dev/ptmx", 1));
+    let (_, pidfds) = received(&listeners[1]);
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfds[0].as_raw_fd())).unwrap();
+    assert!(info.contains(&format!("Pid:\t{}\n", fs::read_to_string(&file).unwrap())), "{info}");
+
+    let mut master = fs::File::from(files.remove(0));
+    master.write_all(b"word\n").unwrap();
+    let mut text = Vec::new();
+    let _ = master.read_to_end(&mut text);
+    assert_eq!(String::from_utf8(text).unwrap(), "word\r\ngot word\r\n");
+}
+
 #[test]
 fn preserved_files_and_no_others() {
     let lab = lab();

@@ -105,6 +105,41 @@ fn namespaces_are_made_and_joined() {
     assert_eq!(failure(&wrong), (Act::Step, libc::EINVAL));
 }
 
+/// By a pidfd all at once. The time namespace is then one's own, unlike by unshare(2); only the pid namespace waits for a
+/// child.
+#[test]
+fn namespaces_of_a_process_are_joined() {
+    let flags = NEWUTS | NEWIPC | NEWPID | NEWTIME;
+    let made =
+        Plan::new().step(Step::Unshare { flags: NEWTIME as u32 }).step(Step::Fork { flags: 0 }).sync(POINT_COMMIT);
+    let (holder, pidfd) = forked(made.start(NEWUTS | NEWIPC), 1);
+    holder.reached(POINT_COMMIT);
+    let mut plan = Plan::new();
+    let fd = plan.fd(&pidfd);
+    let first = plan
+        .step(Step::JoinNamespace { fd, kind: (flags | libc::CLONE_NEWNS) as u32 })
+        .step(Step::Mkdir { path: c"/tmp", mode: 0o777 })
+        .sync(POINT_COMMIT)
+        .step(Step::Fork { flags: 0 })
+        .sync(POINT_COMMIT)
+        .start(0);
+    first.reached(POINT_COMMIT);
+    for name in ["uts", "ipc", "time", "mnt"] {
+        assert_eq!(namespace(&first, name), namespace(&holder, name));
+    }
+    assert_eq!(namespace(&first, "pid"), fs::read_link("/proc/self/ns/pid").expect("ours"));
+    first.reply(None);
+    let (second, _) = forked(first, 3);
+    second.reached(POINT_COMMIT);
+    assert_eq!(namespace(&second, "pid"), namespace(&holder, "pid"));
+
+    drop(holder);
+    let mut plan = Plan::new();
+    let fd = plan.fd(&pidfd);
+    let gone = plan.step(Step::JoinNamespace { fd, kind: NEWUTS as u32 });
+    assert_eq!(failure(&gone), (Act::Step, libc::ESRCH));
+}
+
 /// Waits for a FORKED message, and takes over the child.
 fn forked(parent: Session, step: u32) -> (Session, OwnedFd) {
     let (message, _, pidfd) = parent.receive().expect("a message");

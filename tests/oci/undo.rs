@@ -264,3 +264,32 @@ fn the_caller_is_killed_at_random() {
     println!("killed in {killed} of 60 rounds");
     bench.assert_free("all of them");
 }
+
+/// Every step of an exec fails in turn: nothing is left in the container, which goes on.
+#[test]
+fn every_step_of_an_exec_fails() {
+    let lab = lab();
+    lab.write(&["sleep", "1000"], |spec| {
+        edit::user_namespace(spec);
+        edit::namespace(spec, "time", None);
+        spec["process"]["noNewPrivileges"] = json!(false);
+        spec["process"]["oomScoreAdj"] = json!(100);
+        spec["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            { "names": ["mkdir"], "action": "SCMP_ACT_ERRNO" },
+        ] });
+    });
+    let id = lab.launch("exec");
+    let alone = || lab.brig(&["ps", "-f", "json", &id]).success() == format!("[{}]", lab.pid(&id));
+    for step in 0.. {
+        let mut command = lab.command(&["exec", "--tty", "--user", "7", &id, "true"]);
+        let done = lab.end(command.env("BRIG_FAULT", format!("step:{step}")));
+        if done.code() == Some(0) {
+            assert!(step > 20, "only {step} steps");
+            break;
+        }
+        assert_eq!(done.code(), Some(255), "{}", done.err());
+        assert!(done.err().contains("injected fault"), "step {step}: {}", done.err());
+        until("nobody is left", alone);
+    }
+    assert_eq!(lab.state(&id)["status"], "running");
+}
