@@ -89,10 +89,9 @@ deps-bench: ## The same for the benchmark
 target/shared/release/libbrig.a: FORCE | deps
 	@$(CARGO) rustc --quiet --package brig --lib --release --crate-type staticlib --target-dir target/shared
 
-# The command is static: it starts without a dynamic linker, and runs in any root filesystem. It stays position
-# independent: a fixed address would take 0.1 ms off its start, and address randomisation with it.
-# At a fixed address, since 200 kB of relocations are a tenth of its start; `make COMMAND_FLAGS=` gives a
-# position-independent one.
+# The command is static: it starts without a dynamic linker, and runs in any root filesystem. It is at a fixed
+# address, since 200 kB of relocations are a tenth of its start; `make COMMAND_FLAGS=` gives a position-independent
+# one.
 COMMAND_FLAGS ?= -C relocation-model=static
 
 target/static/release/brig: FORCE | deps

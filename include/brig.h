@@ -164,6 +164,14 @@ brig_status brig_runtime_list(brig_runtime *runtime, char **json, brig_error **e
 /// For brig_create_options: do not use pivot_root(2), for a root that is an initramfs. Less safe.
 #define BRIG_CREATE_NO_PIVOT 1
 
+/// For brig_create_options: a supervisor stays with the container, a process of some tens of KB, as the
+/// parent of its init, and records how that ends. So brig_process_wait() in any process, also one that
+/// opens the container only after its end, learns that on any kernel; the creator too, whatever it
+/// does with SIGCHLD. The supervisor is the caller's child, in its cgroups but in a session of its own.
+/// It ends after the init, and is reaped by brig_process_wait() and brig_container_delete(). If it is
+/// killed, the container goes on, and as to its exit code it is as if there had been none.
+#define BRIG_CREATE_SUPERVISED 2
+
 /// For brig_container_signal(): to every process of the container, not only its init.
 #define BRIG_SIGNAL_ALL 1
 
@@ -257,7 +265,8 @@ brig_status brig_container_processes(brig_container *container, char **json, bri
 /// BRIG_DELETE_FORCE.
 brig_status brig_container_delete(brig_container *container, uint64_t flags, brig_error **error);
 
-/// Stores in `*process` the init process of the container.
+/// Stores in `*process` the init process of the container. Of one that has ended, its parent must not
+/// have reaped it, or a supervisor must have recorded how it ended; else the answer is BRIG_ERR_STATE.
 brig_status brig_container_init(brig_container *container,
                                 brig_process **process,
                                 brig_error **error);
@@ -288,7 +297,9 @@ void brig_process_unref(brig_process *process);
 /// has been waited for: prefer brig_process_pidfd().
 brig_status brig_process_pid(brig_process *process, pid_t *pid, brig_error **error);
 
-/// Stores a pidfd in `*pidfd`: readable, for poll(2) and friends, once the process is gone.
+/// Stores a pidfd in `*pidfd`: readable, for poll(2) and friends, once the process is gone. Of a process
+/// that was gone already, of which only a supervisor's record is left, BRIG_ERR_STATE: brig_process_wait()
+/// answers at once.
 brig_status brig_process_pidfd(brig_process *process, int *pidfd, brig_error **error);
 
 /// Stores in `*fd` the master of the terminal that process.terminal asked for. Once, by the one who
@@ -296,14 +307,25 @@ brig_status brig_process_pidfd(brig_process *process, int *pidfd, brig_error **e
 brig_status brig_process_console(brig_process *process, int *fd, brig_error **error);
 
 /// Waits for the end of the process, `timeout_ms` at most; -1 is for ever and 0 does not wait. At the
-/// timeout the answer is BRIG_ERR_CANCELED. Works in the process that created the container, or
-/// executed the program in it, whatever that does with SIGCHLD; in others the exit code is known
-/// from Linux 6.15 on, and before that the answer at the end is BRIG_ERR_UNSUPPORTED. May be called
+/// timeout the answer is BRIG_ERR_CANCELED. Once the pidfd is readable, 0 is enough. May be called
 /// again, from any thread.
+///
+/// How the process ended is known to its parent, which is the one that created the container or executed
+/// the program; to everybody if the container was created with BRIG_CREATE_SUPERVISED and this is its
+/// init; and from Linux 6.15 on to everybody, once the parent has reaped it. Otherwise the answer
+/// is BRIG_ERR_UNSUPPORTED, as for a parent that ignores SIGCHLD or waits for any child.
 brig_status brig_process_wait(brig_process *process,
                               int32_t timeout_ms,
                               brig_exit *exit,
                               brig_error **error);
+
+/// As brig_process_wait(), but gives up as soon as `cancel_fd` is readable: BRIG_ERR_CANCELED. It is not
+/// read from, so that one file can end many waits; -1 is none.
+brig_status brig_process_wait_cancelable(brig_process *process,
+                                         int32_t timeout_ms,
+                                         int cancel_fd,
+                                         brig_exit *exit,
+                                         brig_error **error);
 
 /// Sends a signal to the process, and to no other, even if its pid was reused.
 brig_status brig_process_signal(brig_process *process, int signal, brig_error **error);

@@ -41,6 +41,7 @@ fn rewrite(line: Vec<OsString>, root: &Command) -> Vec<OsString> {
     let mut rest = line.into_iter();
     result.extend(rest.next());
     let mut command = root;
+    let mut positionals = 0;
     while let Some(argument) = rest.next() {
         match classify(&argument, command) {
             Kind::Flag { short_of_a_dash, wants_value } => {
@@ -52,8 +53,8 @@ fn rewrite(line: Vec<OsString>, root: &Command) -> Vec<OsString> {
                 result.push(argument);
                 match found {
                     Some(subcommand) => command = subcommand,
-                    None if takes_all_from_here(command) => break,
-                    None => {}
+                    None if takes_all_from_here(command, positionals) => break,
+                    None => positionals += 1,
                 }
             }
             Kind::End => {
@@ -66,9 +67,12 @@ fn rewrite(line: Vec<OsString>, root: &Command) -> Vec<OsString> {
     result
 }
 
-/// Whether flags end with the first positional: `kill ID -x` asks for the signal "-x".
-fn takes_all_from_here(command: &Command) -> bool {
+/// Whether flags end with the positional of this number. Some end with the first: `kill ID -x` asks for the signal "-x". In
+/// `exec ID PROGRAM -x` all behind the program is its own.
+fn takes_all_from_here(command: &Command, number: usize) -> bool {
+    let is_program = |positional: &Arg| positional.is_trailing_var_arg_set();
     command.get_positionals().any(Arg::is_allow_hyphen_values_set)
+        || command.get_positionals().nth(number).is_some_and(is_program)
 }
 
 fn classify(argument: &OsStr, command: &Command) -> Kind {
@@ -155,6 +159,8 @@ mod tests {
         check("brig create -- -bundle", "brig create -- -bundle");
         check("brig kill -all x TERM", "brig kill --all x TERM");
         check("brig kill x -all", "brig kill x -all");
+        check("brig exec -tty x -detach sh -tty", "brig exec --tty x --detach sh -tty");
+        check("brig ps x -format", "brig ps x -format");
         check("brig delete x - -force", "brig delete x - --force");
     }
 

@@ -10,7 +10,7 @@ use crate::home::{self, Home};
 use crate::hook::Hook;
 use crate::mount::Covers;
 use crate::sys::{self, Errno, Fd, exit};
-use crate::{console, file, gate, mount, namespace, process};
+use crate::{console, file, gate, mount, namespace, process, supervise};
 
 /// What init keeps from step to step.
 pub struct Init {
@@ -59,6 +59,9 @@ impl Init {
             Step::JoinCgroup { fd } => Ok(sys::write(&Fd::host(fd), b"0")?),
             Step::JoinCgroups {} => self.join_cgroups(),
             Step::Fork { flags } => namespace::fork(held(&self.channel)?, self.step, flags),
+            Step::Supervise { exit, cgroup, flags } => {
+                supervise::fork(held(&self.channel)?, self.step, flags, Fd::adopt(exit), cgroup)
+            }
             Step::Sync { point } => self.synchronize(point),
             Step::BecomeRoot {} => namespace::become_root(),
             Step::TimeOffsets { text } => namespace::write_self(held(&self.proc)?, c"timens_offsets", text),

@@ -22,6 +22,7 @@ mod mount;
 mod namespace;
 mod process;
 mod resolve;
+mod supervise;
 mod sys;
 
 use core::ffi::{CStr, c_char};

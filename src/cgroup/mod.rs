@@ -148,6 +148,22 @@ impl Cgroup {
         self.unified().map(open).transpose()
     }
 
+    /// The cgroup of the unified hierarchy that process `pid` is in, if that is the container's own or one below it.
+    pub(crate) fn directory_of(&self, pid: i32) -> Result<Option<OwnedFd>> {
+        let Some(place) = self.unified() else { return Ok(None) };
+        let file = format!("/proc/{pid}/cgroup");
+        let text = dir::read_whole(&file).context(|| format!("cannot read {file}"))?;
+        let text = String::from_utf8_lossy(&text);
+        let below = text.lines().find_map(|line| line.strip_prefix("0::/")).map(|path| place.mount_point.join(path));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let inside =
+            |path: &PathBuf| path.starts_with(&place.path) && !path.components().any(|it| it.as_os_str() == "..");
+        let open = |path: PathBuf| {
+            openat(CWD, &path, flags, Mode::empty()).context(|| format!("cannot open {}", path.display()))
+        };
+        below.filter(inside).map(open).transpose()
+    }
+
     /// Removes what [`create`](Self::create) made, with the cgroups that the container made inside, and then the
     /// ancestors it made that are empty. Waits a little for processes that are dying. Goes as far as it can, and tells
     /// the first failure.

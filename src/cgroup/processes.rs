@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::dir::Dir;
 use super::{Cgroup, PATIENCE, Place, Version};
 use crate::error::{Context, Error, Kind, Result};
+use crate::sys::pidfd;
 
 /// How long freezing may take. A process in an uninterruptible sleep (NFS, a vfork parent in version 1) cannot
 /// be frozen before it wakes.
@@ -38,6 +38,14 @@ impl Cgroup {
         self.kill_one_by_one(place)
     }
 
+    /// Sends a signal to all processes in the container's cgroup and below it; whether there were any.
+    pub(crate) fn signal(&self, signal: i32) -> Result<bool> {
+        let Some(place) = self.main() else { return Ok(false) };
+        let pids = within(&place.path)?;
+        signal_all(&place.path, &pids, signal)?;
+        Ok(!pids.is_empty())
+    }
+
     pub(super) fn kill_one_by_one(&self, place: &Place) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_micros(200);
@@ -52,7 +60,7 @@ impl Cgroup {
             }
             // Frozen processes fork no further; where that cannot be had, repeating must do. They die when thawed.
             let freezer = self.freezer().filter(|freezer| request(freezer, true).is_ok());
-            signal_all(&place.path, &pids)?;
+            signal_all(&place.path, &pids, libc::SIGKILL)?;
             if let Some(freezer) = freezer {
                 request(freezer, false)?;
             }
@@ -129,19 +137,20 @@ pub(super) fn within(path: &Path) -> Result<Vec<i32>> {
     Ok(pids)
 }
 
-/// Sends SIGKILL to those of `pids` that are in the cgroup still. They are held by pidfds before they are looked up
+/// Sends a signal to those of `pids` that are in the cgroup still. They are held by pidfds before they are looked up
 /// again: so a number that went to a stranger meanwhile is not hit.
-fn signal_all(path: &Path, pids: &[i32]) -> Result<()> {
-    let open = |&pid: &i32| Some((pid, pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?));
+fn signal_all(path: &Path, pids: &[i32], signal: i32) -> Result<()> {
+    let open = |&pid: &i32| Some((pid, pidfd::open(pid).ok()?));
     // In parts, so as not to use up the host's descriptors.
     for part in pids.chunks(64) {
         let held: Vec<_> = part.iter().filter_map(open).collect();
         let still = within(path)?;
         for (pid, pidfd) in held {
             if still.binary_search(&pid).is_ok() {
-                match pidfd_send_signal(&pidfd, Signal::KILL) {
-                    Ok(()) | Err(Errno::SRCH) => {}
-                    Err(errno) => return Err(Error::os(format!("cannot kill process {pid}"), errno)),
+                match pidfd::signal(&pidfd, signal) {
+                    // It ended in between.
+                    Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                    result => result.context(|| format!("cannot send signal {signal} to process {pid}"))?,
                 }
             }
         }

@@ -39,6 +39,8 @@ pub struct CreateOptions<'a> {
     pub fds: &'a [i32],
     /// chroot(2) instead of pivot_root(2).
     pub no_pivot: bool,
+    /// A supervisor stays, and records how init ends.
+    pub supervised: bool,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -67,11 +69,12 @@ impl Container {
             plan: &plan,
             rootfs: options.rootfs_fd,
             files: files.borrow(),
+            supervised: options.supervised,
             cancel: options.cancel,
         };
         let created = launch::create(&request, record)?;
         directory.keep();
-        let init = Process::new(created.init.pid, created.pidfd, created.console);
+        let init = Process::supervised(created.init.pid, created.pidfd, created.console, created.supervisor);
         Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)) })
     }
 
@@ -105,6 +108,7 @@ impl Prepared {
             privileged: rustix::process::geteuid().is_root(),
             no_pivot: options.no_pivot,
             extra_files: options.fds.len(),
+            supervised: options.supervised,
         };
         let plan = plan::compile(&spec, &inputs)?;
         if let Some(rootfs) = &plan.rootfs {
@@ -154,12 +158,14 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         annotations: spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
         cgroup,
         shares_pids: !plan.namespaces.makes(LinuxNamespaceType::Pid),
+        namespaces: plan.namespaces.flags(),
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
         poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),
         init: None,
+        supervisor: None,
     }
 }
 

@@ -4,15 +4,17 @@
 //! It takes no lock: it changes nothing on disk, a container that goes away meanwhile lets nobody in any more, and one
 //! that is paused would keep the lock from whoever wants to resume it.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use super::stdio::Stdio;
 use super::{Container, Process, Status, status};
+use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
 use crate::launch::{self, Record};
 use crate::plan;
 use crate::spec;
-use crate::sys::namespace;
+use crate::sys::{namespace, pidfd};
 
 /// What the caller asks for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,20 +42,23 @@ impl Container {
         let files = Stdio::open(options.stdio, options.fds)?;
         let below = options.cgroup.map(|list| record.cgroup.below(list)).transpose()?;
 
-        let init = self.joinable(&record, options.ignore_paused)?;
+        let init = self.joinable(&record, options)?;
         let filter = launch::filter(&directory, &record)?;
         let container = plan::Joined {
-            namespaces: namespaces(&init)?,
+            namespaces: namespaces(&init, &record)?,
             cgroup: below.as_ref().unwrap_or(&record.cgroup),
             filter: filter.as_ref(),
         };
         let executed = launch::exec(launch::ExecRequest {
             plan: &plan::Exec::compile(&process, &container, options.fds.len())?,
             init: init.pidfd()?,
+            pid: init.pid(),
             cgroup: container.cgroup,
             files: files.borrow(),
             cancel: options.cancel,
-        })?;
+        })
+        // A container that ends takes with it whoever is about to join.
+        .map_err(|error| if init.has_ended() { stopped() } else { error })?;
         Ok(Process::new(executed.child.pid, executed.child.pidfd, executed.console))
     }
 
@@ -64,32 +69,50 @@ impl Container {
     }
 
     /// The init of a container that can be joined: one that runs, or is about to.
-    fn joinable(&self, record: &Record, ignore_paused: bool) -> Result<Process> {
+    fn joinable(&self, record: &Record, options: &ExecOptions<'_>) -> Result<Process> {
         let refuse = |text: &str| Err(Error::new(Kind::State, text));
-        match status::of(record, &self.directory()) {
-            Status::Creating => refuse("cannot exec in a container that is being created"),
-            Status::Paused if !ignore_paused => {
-                refuse("cannot exec in a paused container (use --ignore-paused to override)")
-            }
-            Status::Stopped => refuse(STOPPED),
-            Status::Created | Status::Running | Status::Paused => {
-                let init = record.init.as_ref().map(Process::open).transpose()?.flatten();
-                init.ok_or_else(|| Error::new(Kind::State, STOPPED))
-            }
+        let Some(init) = &record.init else {
+            return match status::of(record, &self.directory()) {
+                Status::Creating => refuse("cannot exec in a container that is being created"),
+                _ => Err(stopped()),
+            };
+        };
+        let init = Process::open(init)?.filter(|init| !init.has_ended()).ok_or_else(stopped)?;
+        match (record.cgroup.is_frozen()?, options.ignore_paused) {
+            (false, _) => {}
+            (true, true) => await_resume(&record.cgroup, &init, options.cancel)?,
+            (true, false) => return refuse("cannot exec in a paused container (use --ignore-paused to override)"),
         }
+        Ok(init)
     }
 }
 
-const STOPPED: &str = "cannot exec in a stopped container";
+/// How often to see whether a container was resumed.
+const RESUME_CHECK: Duration = Duration::from_millis(10);
+
+/// Waits while the container is paused. What is started in there would be frozen half-way: before it has left our
+/// memory, or, in a cgroup of version 1, so that it could not even be killed.
+fn await_resume(cgroup: &Cgroup, init: &Process, cancel: Option<BorrowedFd<'_>>) -> Result<()> {
+    while cgroup.is_frozen()? {
+        let ended = init.pidfd()?;
+        let files: Vec<_> = std::iter::once(ended.as_fd()).chain(cancel).collect();
+        match pidfd::readable(&files, Some(RESUME_CHECK)).context(|| "cannot wait for the container")? {
+            None => {}
+            Some(0) => return Err(stopped()),
+            Some(_) => return Err(Error::new(Kind::Canceled, "canceled by the caller")),
+        }
+    }
+    Ok(())
+}
+
+fn stopped() -> Error {
+    Error::new(Kind::State, "cannot exec in a stopped container")
+}
 
 /// The namespaces to join. Should `init` end while they are looked at, and its pid go to another, then its pidfd lets
 /// nobody join any more.
-fn namespaces(init: &Process) -> Result<u64> {
-    let others = namespace::others(init.pid()).context(|| "cannot compare the container's namespaces with ours")?;
-    if others & libc::CLONE_NEWNS as u64 == 0 {
-        // Its root is not the one of the namespace.
-        let text = "the caller is in the mount namespace of the container itself: exec it from outside";
-        return Err(Error::new(Kind::Unsupported, text));
-    }
-    Ok(others)
+fn namespaces(init: &Process, record: &Record) -> Result<u64> {
+    // Not even root may join the user namespace that it is in. For all others it does no harm.
+    let known = record.namespaces & !(libc::CLONE_NEWUSER as u64);
+    namespace::others(init.pid(), known).context(|| "cannot compare the container's namespaces with ours")
 }

@@ -20,8 +20,7 @@ pub use process::{Exit, Process};
 pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};
-use crate::launch::{self, Record};
-use crate::sys::pidfd;
+use crate::launch::{self, Identity, Record};
 use lock::Lock;
 use status::Status;
 
@@ -100,20 +99,13 @@ impl Container {
     }
 
     fn signal_all(&self, record: &Record, signal: i32) -> Result<()> {
-        let processes = record.cgroup.processes()?;
-        if processes.is_empty() {
-            return Err(stopped());
-        }
-        if signal == libc::SIGKILL {
-            return record.cgroup.kill();
-        }
-        for pid in processes {
-            // Those that ended in between need no signal any more.
-            if let Ok(pidfd) = pidfd::open(pid) {
-                let _ = pidfd::signal(&pidfd, signal);
-            }
-        }
-        Ok(())
+        let somebody = match signal {
+            libc::SIGKILL if record.cgroup.processes()?.is_empty() => false,
+            // Those that are forked meanwhile as well.
+            libc::SIGKILL => record.cgroup.kill().map(|()| true)?,
+            signal => record.cgroup.signal(signal)?,
+        };
+        if somebody { Ok(()) } else { Err(stopped()) }
     }
 
     /// Removes a stopped container, or with `force` any.
@@ -152,8 +144,16 @@ impl Container {
         crate::error::Context::context(std::fs::remove_dir(self.directory()), what)
     }
 
-    /// Kills init and all that is in the cgroups, and waits for the end.
+    /// Kills init and all that is in the cgroups, and waits for the end, and for that of the supervisor.
     fn end(&self, record: &Record) -> Result<()> {
+        self.end_all(record)?;
+        if let Some(supervisor) = record.supervisor.as_ref().map(Identity::open).transpose()?.flatten() {
+            launch::end_supervisor(&supervisor);
+        }
+        Ok(())
+    }
+
+    fn end_all(&self, record: &Record) -> Result<()> {
         if let Ok(init) = self.live_init(record) {
             init.signal(libc::SIGKILL)?;
             pause::thaw(record)?;
@@ -172,8 +172,7 @@ impl Container {
             return Ok(init.clone());
         }
         let record = self.record()?;
-        let init = record.init.as_ref().ok_or_else(stopped)?;
-        let process = Process::open(init)?.ok_or_else(stopped)?;
+        let process = Process::init(&self.directory(), &record)?.ok_or_else(stopped)?;
         *self.held() = Some(process.clone());
         Ok(process)
     }

@@ -17,6 +17,14 @@ use crate::error::Result;
 /// For brig_create_options: do not use pivot_root(2), for a root that is an initramfs. Less safe.
 pub const BRIG_CREATE_NO_PIVOT: u64 = 1;
 
+/// For brig_create_options: a supervisor stays with the container, a process of some tens of KB, as the
+/// parent of its init, and records how that ends. So brig_process_wait() in any process, also one that
+/// opens the container only after its end, learns that on any kernel; the creator too, whatever it
+/// does with SIGCHLD. The supervisor is the caller's child, in its cgroups but in a session of its own.
+/// It ends after the init, and is reaped by brig_process_wait() and brig_container_delete(). If it is
+/// killed, the container goes on, and as to its exit code it is as if there had been none.
+pub const BRIG_CREATE_SUPERVISED: u64 = 2;
+
 /// For brig_container_signal(): to every process of the container, not only its init.
 pub const BRIG_SIGNAL_ALL: u64 = 1;
 
@@ -85,6 +93,7 @@ fn path<'a>(pointer: *const c_char) -> Option<&'a Path> {
 fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptions<'a>> {
     let given = options("options", pointer)?;
     let (stdio, fds) = files(given.stdio, given.fds, given.fd_count)?;
+    let flags = known_flags(given.flags, BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED)?;
     Ok(CreateOptions {
         bundle: path(given.bundle),
         spec: optional(given.spec).map(|spec| spec.to_bytes()),
@@ -92,7 +101,8 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         rootfs_fd: descriptor("rootfs_fd", given.rootfs_fd)?,
         stdio,
         fds,
-        no_pivot: known_flags(given.flags, BRIG_CREATE_NO_PIVOT)? & BRIG_CREATE_NO_PIVOT != 0,
+        no_pivot: flags & BRIG_CREATE_NO_PIVOT != 0,
+        supervised: flags & BRIG_CREATE_SUPERVISED != 0,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })
 }
@@ -295,7 +305,8 @@ pub unsafe extern "C" fn brig_container_delete(
     })
 }
 
-/// Stores in `*process` the init process of the container.
+/// Stores in `*process` the init process of the container. Of one that has ended, its parent must not
+/// have reaped it, or a supervisor must have recorded how it ended; else the answer is BRIG_ERR_STATE.
 ///
 /// # Safety
 /// `container` is NULL or a handle; `process` and `error` are NULL or places for a pointer.

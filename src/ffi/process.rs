@@ -2,10 +2,11 @@
 //! `brig_process`: one process of a container.
 
 use std::ffi::c_int;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{BorrowedFd, IntoRawFd};
 
 use super::{Head, Object, boundary, brig_error, brig_status, handle, invalid, output, release, retain};
 use crate::container::{Exit, Process};
+use crate::error::Result;
 
 /// A process of a container: its init, or one that brig_container_exec() started.
 pub struct brig_process {
@@ -76,7 +77,9 @@ pub unsafe extern "C" fn brig_process_pid(
     })
 }
 
-/// Stores a pidfd in `*pidfd`: readable, for poll(2) and friends, once the process is gone.
+/// Stores a pidfd in `*pidfd`: readable, for poll(2) and friends, once the process is gone. Of a process
+/// that was gone already, of which only a supervisor's record is left, BRIG_ERR_STATE: brig_process_wait()
+/// answers at once.
 ///
 /// # Safety
 /// `process` is NULL or a handle; `pidfd` and `error` are NULL or places for one.
@@ -114,10 +117,13 @@ pub unsafe extern "C" fn brig_process_console(
 }
 
 /// Waits for the end of the process, `timeout_ms` at most; -1 is for ever and 0 does not wait. At the
-/// timeout the answer is BRIG_ERR_CANCELED. Works in the process that created the container, or
-/// executed the program in it, whatever that does with SIGCHLD; in others the exit code is known
-/// from Linux 6.15 on, and before that the answer at the end is BRIG_ERR_UNSUPPORTED. May be called
+/// timeout the answer is BRIG_ERR_CANCELED. Once the pidfd is readable, 0 is enough. May be called
 /// again, from any thread.
+///
+/// How the process ended is known to its parent, which is the one that created the container or executed
+/// the program; to everybody if the container was created with BRIG_CREATE_SUPERVISED and this is its
+/// init; and from Linux 6.15 on to everybody, once the parent has reaped it. Otherwise the answer
+/// is BRIG_ERR_UNSUPPORTED, as for a parent that ignores SIGCHLD or waits for any child.
 ///
 /// # Safety
 /// `process` is NULL or a handle; `exit` and `error` are NULL or places for one.
@@ -128,18 +134,51 @@ pub unsafe extern "C" fn brig_process_wait(
     exit: *mut brig_exit,
     error: *mut *mut brig_error,
 ) -> brig_status {
-    boundary(error, || {
-        let process = handle(process)?;
-        let place = output("exit", exit)?;
-        if place.size < size_of::<brig_exit>() {
-            return Err(invalid("exit", "has no sensible size: set it with BRIG_INIT"));
-        }
-        (place.code, place.signal) = match process.value.wait(timeout_ms)? {
-            Exit::Code(code) => (code, 0),
-            Exit::Signal(signal) => (-1, signal),
-        };
-        Ok(())
-    })
+    boundary(error, || wait(process, timeout_ms, None, exit))
+}
+
+/// As brig_process_wait(), but gives up as soon as `cancel_fd` is readable: BRIG_ERR_CANCELED. It is not
+/// read from, so that one file can end many waits; -1 is none.
+///
+/// # Safety
+/// `process` is NULL or a handle; `exit` and `error` are NULL or places for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_process_wait_cancelable(
+    process: *mut brig_process,
+    timeout_ms: i32,
+    cancel_fd: c_int,
+    exit: *mut brig_exit,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || wait(process, timeout_ms, cancel(cancel_fd)?, exit))
+}
+
+fn wait(
+    process: *mut brig_process,
+    timeout_ms: i32,
+    cancel: Option<BorrowedFd<'_>>,
+    exit: *mut brig_exit,
+) -> Result<()> {
+    let process = handle(process)?;
+    let place = output("exit", exit)?;
+    if place.size < size_of::<brig_exit>() {
+        return Err(invalid("exit", "has no sensible size: set it with BRIG_INIT"));
+    }
+    (place.code, place.signal) = match process.value.wait(timeout_ms, cancel)? {
+        Exit::Code(code) => (code, 0),
+        Exit::Signal(signal) => (-1, signal),
+    };
+    Ok(())
+}
+
+/// A descriptor given as an argument, where -1 means none.
+fn cancel<'a>(fd: c_int) -> Result<Option<BorrowedFd<'a>>> {
+    match fd {
+        -1 => Ok(None),
+        // SAFETY: the caller keeps the file open for the call.
+        fd if fd >= 0 => Ok(Some(unsafe { BorrowedFd::borrow_raw(fd) })),
+        _ => Err(invalid("cancel_fd", "is negative; none is -1")),
+    }
 }
 
 /// Sends a signal to the process, and to no other, even if its pid was reused.

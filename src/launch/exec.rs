@@ -20,6 +20,8 @@ pub struct ExecRequest<'a> {
     pub plan: &'a plan::Exec,
     /// A pidfd of the container's init.
     pub init: OwnedFd,
+    /// Its pid.
+    pub pid: i32,
     /// The cgroups to enter.
     pub cgroup: &'a Cgroup,
     /// The program's descriptors 0, 1, 2 and on.
@@ -48,8 +50,18 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     };
     let tasks = request.cgroup.join_files()?;
     let unified = request.cgroup.directory()?;
-    let unified = unified.as_ref().map(AsFd::as_fd);
-    let (talk, child) = Talk::spawn(steps, |slot| files.number(slot), &files.all(), 0, unified, lowest)?;
+    let spawn = |unified: Option<&OwnedFd>| {
+        let number = |slot| files.number(slot);
+        Talk::spawn(steps, number, &files.all(), 0, unified.map(AsFd::as_fd), lowest)
+    };
+    let (talk, child) = match spawn(unified.as_ref()) {
+        // The container has cgroups of its own, with controllers: its processes are all in those (cgroup-v2.rst, "No
+        // Internal Process Constraint").
+        Err(error) if error.errno == libc::EBUSY => {
+            spawn(Some(&request.cgroup.directory_of(request.pid)?.ok_or(error)?))?
+        }
+        result => result?,
+    };
     drop(files);
     let mut newborn = Newborn::new(child);
     if !tasks.is_empty() {
@@ -61,11 +73,12 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     let mut console = None;
     while let Some(received) = talk.next(request.cancel)? {
         match (received.message.kind, received.message.value as i32) {
-            (kind::FORKED, pid) => {
+            (kind::CONSOLE, _) if console.is_none() => console = received.file,
+            // From here on it is in reach of the container: nothing but a failure is believed.
+            (kind::FORKED, pid) if forks => {
                 newborn.replace(pid, received.file)?;
                 forks = false;
             }
-            (kind::CONSOLE, _) => console = received.file,
             _ => return Err(talk.error(steps, &received)),
         }
     }

@@ -2,8 +2,8 @@
 //! Injected faults, for the tests that prove the undoing: `BRIG_FAULT` names a place and what happens there.
 //!
 //! * `step:N` — init reports step N of its plan as failed;
-//! * `fail:PLACE` — the host's half fails at [`at`]`(PLACE)`: `record`, `cgroup`, `spawn`, `cgroups`, `limits`,
-//!   `gate`, `maps`, `devices`, `hooks`, `commit`, `reply` or `done`, in the order of a create;
+//! * `fail:PLACE` — the host's half fails at [`at`]`(PLACE)`: `record`, `cgroup`, `spawn`, `supervise`, `cgroups`,
+//!   `limits`, `gate`, `maps`, `devices`, `hooks`, `commit`, `reply` or `done`, in the order of a create;
 //! * `die:PLACE` — the calling process is killed there.
 //!
 //! Only in builds with the feature `fault-injection`; in all others this is nothing.

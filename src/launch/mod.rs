@@ -11,25 +11,27 @@ pub mod hooks;
 mod maps;
 mod newborn;
 mod record;
+mod supervisor;
 mod talk;
 mod undo;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_MAPS, kind};
 use oci_spec::runtime::{LinuxResources, Spec};
 
 use crate::cgroup::Version;
-use crate::error::{Context, Error, Result};
-use crate::plan::{self, Plan};
+use crate::error::{Error, Result};
+use crate::plan::{self, Plan, Slot};
+use crate::sys::memfd;
 use crate::sys::socket::Received;
-use crate::sys::{memfd, pidfd};
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
 use newborn::Newborn;
-pub use record::{Init, Record};
+pub use record::{Identity, Record};
+pub use supervisor::{Supervisor, end as end_supervisor};
 pub use talk::Talk;
 use undo::Undo;
 pub use undo::clear;
@@ -46,6 +48,8 @@ pub struct Request<'a> {
     pub rootfs: Option<BorrowedFd<'a>>,
     /// The container's descriptors 0, 1, 2 and on.
     pub files: Vec<BorrowedFd<'a>>,
+    /// Whether a supervisor stays.
+    pub supervised: bool,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -53,9 +57,11 @@ pub struct Request<'a> {
 /// What was created.
 pub struct Created {
     /// The init process, which waits at the gate.
-    pub init: Init,
+    pub init: Identity,
     /// The same, unmistakably.
     pub pidfd: OwnedFd,
+    /// Its supervisor, if it was asked for.
+    pub supervisor: Option<Supervisor>,
     /// The terminal, if the spec asked for one.
     pub console: Option<OwnedFd>,
 }
@@ -67,15 +73,8 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let mut undo = Undo::new(request.directory, record)?;
     fault::at("cgroup")?;
     undo.record.cgroup.create(Version::V2)?;
-    let cgroup = undo.record.cgroup.directory()?;
     fault::at("spawn")?;
-    let flags = request.plan.namespaces.spawn_flags();
-    let steps = &request.plan.steps;
-    let number = |slot| files.number(slot);
-    let cgroup = cgroup.as_ref().map(AsFd::as_fd);
-    let (talk, child) = Talk::spawn(steps, number, &files.all(), flags, cgroup, files.above)?;
-    drop(files);
-    undo.init = Some(Newborn::new(child));
+    let talk = spawn(&mut undo, request, files)?;
 
     // From here on init works beside us; it joins the cgroups when it needs them.
     fault::at("cgroups")?;
@@ -99,8 +98,7 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
         filter::write(request.directory, filter)?;
     }
     let pid = undo.init()?.child()?.pid;
-    let (start_time, _) = pidfd::stat(pid).context(|| "cannot read init's start time")?;
-    let init = Init { pid, start_time };
+    let init = Identity::of(pid)?;
     undo.record.init = Some(init.clone());
     undo.write()?;
     fault::at("reply")?;
@@ -108,7 +106,35 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let state = start_hooks(request.spec).then(state).transpose()?;
     talk.reply(state.as_ref().map(AsFd::as_fd), Some(gate.as_fd()))?;
     fault::at("done")?;
-    Ok(Created { init, pidfd: undo.forget()?.pidfd, console })
+    let supervisor = Supervisor::open(request.directory, &undo.record)?;
+    Ok(Created { init, pidfd: undo.forget()?.pidfd, supervisor, console })
+}
+
+/// Starts init: by ourselves, or by a supervisor that stays out of its namespaces and cgroups.
+fn spawn(undo: &mut Undo<'_>, request: &Request<'_>, files: Files<'_>) -> Result<Talk> {
+    let Plan { steps, namespaces, .. } = request.plan;
+    let cgroup = undo.record.cgroup.directory()?;
+    let cgroup = cgroup.as_ref().map(AsFd::as_fd);
+    if !request.supervised {
+        let number = |slot| files.number(slot);
+        let (talk, child) = Talk::spawn(steps, number, &files.all(), namespaces.spawn_flags(), cgroup, files.above)?;
+        undo.init = Some(Newborn::new(child));
+        return Ok(talk);
+    }
+    let exit = supervisor::make_file(request.directory)?;
+    let number = |slot| match slot {
+        Slot::Exit => exit.as_raw_fd(),
+        Slot::Cgroup => cgroup.map_or(-1, |cgroup| cgroup.as_raw_fd()),
+        slot => files.number(slot),
+    };
+    let own = [Some(exit.as_raw_fd()), cgroup.map(|cgroup| cgroup.as_raw_fd())];
+    let keep: Vec<_> = files.all().into_iter().chain(own.into_iter().flatten()).collect();
+    let (talk, child) = Talk::spawn(steps, number, &keep, 0, None, files.above)?;
+    let supervisor = undo.supervisor.insert(Newborn::new(child));
+    undo.init = Some(supervisor::meet(&talk, steps, supervisor)?);
+    fault::at("supervise")?;
+    undo.record.supervisor = Some(Identity::of(supervisor.child()?.pid)?);
+    Ok(talk)
 }
 
 /// Answers init until everything is done; gives the terminal that it sent.

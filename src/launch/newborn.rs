@@ -40,6 +40,8 @@ impl Drop for Newborn {
     fn drop(&mut self) {
         if let Some(child) = &self.0 {
             let _ = pidfd::signal(&child.pidfd, libc::SIGKILL);
+            // Reaping waits only for what is a child of ours, which a supervised init is not.
+            let _ = pidfd::ended(&child.pidfd, None);
             pidfd::reap(&child.pidfd);
         }
     }

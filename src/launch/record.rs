@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,14 +20,15 @@ use serde_json::value::RawValue;
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
 use crate::plan::Place;
+use crate::sys::pidfd;
 
 /// Raised when the format changes in a way that older versions cannot read.
 const VERSION: u32 = 1;
 const NAME: &str = "state.jsonl";
 
-/// The init process, by what makes a pid unmistakable.
+/// A process, by what makes a pid unmistakable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Init {
+pub struct Identity {
     /// Its pid in the pid namespace of the creator.
     pub pid: i32,
     /// Clock ticks from boot to its start (proc_pid_stat(5), field 22).
@@ -56,6 +58,8 @@ pub struct Record {
     pub cgroup: Cgroup,
     /// Whether it shares its pid namespace, so that its end does not end all processes.
     pub shares_pids: bool,
+    /// The namespaces that are its own or were given to it, as CLONE_NEW*.
+    pub namespaces: u64,
     /// What to say when a step behind the start gate fails.
     pub after_gate: BTreeMap<u32, Place>,
     /// The `process` of its config.json: what an exec starts from. Other calls need not read it.
@@ -67,7 +71,33 @@ pub struct Record {
     /// Hooks that are still to come.
     pub poststop: Vec<Hook>,
     /// The init process, once the container is created.
-    pub init: Option<Init>,
+    pub init: Option<Identity>,
+    /// The supervisor, if it has one.
+    pub supervisor: Option<Identity>,
+}
+
+impl Identity {
+    /// The process that has this pid now.
+    pub fn of(pid: i32) -> Result<Self> {
+        let (start_time, _) = pidfd::stat(pid).context(|| "cannot read the start time of a process")?;
+        Ok(Self { pid, start_time })
+    }
+
+    /// A pidfd of the process; `None` if it has ended and is no zombie either, even if its pid was given to another.
+    pub fn open(&self) -> Result<Option<OwnedFd>> {
+        let pidfd = match pidfd::open(self.pid) {
+            // The last two: the number is that of a thread by now.
+            Err(error) if [libc::ESRCH, libc::EINVAL, libc::ENOENT].map(Some).contains(&error.raw_os_error()) => {
+                return Ok(None);
+            }
+            result => result.context(|| "cannot open a pidfd")?,
+        };
+        // After the pidfd is open, the pid cannot be reused any more without us seeing it.
+        match pidfd::stat(self.pid) {
+            Ok((start_time, _)) if start_time == self.start_time => Ok(Some(pidfd)),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl Record {
@@ -103,12 +133,14 @@ impl Record {
             annotations: BTreeMap::new(),
             cgroup: Cgroup::default(),
             shares_pids: false,
+            namespaces: 0,
             after_gate: BTreeMap::new(),
             process: None,
             filter: None,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,
+            supervisor: None,
         }
     }
 

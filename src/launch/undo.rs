@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::newborn::Newborn;
 use super::record::Journal;
-use super::{Record, hooks};
+use super::{Record, hooks, supervisor};
 use crate::error::{Error, Kind, Result};
 use crate::sys::spawn::Child;
 
@@ -17,6 +17,8 @@ pub struct Undo<'a> {
     pub record: Record,
     /// The init that was spawned.
     pub init: Option<Newborn>,
+    /// Its supervisor.
+    pub supervisor: Option<Newborn>,
     /// Whether hooks ran, so that the poststop hooks have something to clean up.
     pub hooked: bool,
     armed: bool,
@@ -26,7 +28,7 @@ impl<'a> Undo<'a> {
     /// Nothing done yet, and what is to be done on disk.
     pub fn new(directory: &'a Path, record: Record) -> Result<Self> {
         let journal = Journal::open(directory)?;
-        let mut undo = Self { directory, journal, record, init: None, hooked: false, armed: true };
+        let mut undo = Self { directory, journal, record, init: None, supervisor: None, hooked: false, armed: true };
         undo.write()?;
         Ok(undo)
     }
@@ -44,6 +46,7 @@ impl<'a> Undo<'a> {
     /// Everything is done: there is nothing to undo, and init is on its own.
     pub fn forget(mut self) -> Result<Child> {
         self.armed = false;
+        self.supervisor.take().map(Newborn::grown).transpose()?;
         self.init.take().ok_or_else(missing)?.grown()
     }
 }
@@ -58,6 +61,9 @@ impl Drop for Undo<'_> {
             if let Err(error) = result {
                 log::warn!("cannot undo: {error}");
             }
+        }
+        if let Some(Ok(supervisor)) = self.supervisor.as_ref().map(Newborn::child) {
+            supervisor::end(&supervisor.pidfd);
         }
         if self.hooked {
             hooks::poststop(&self.record);

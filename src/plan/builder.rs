@@ -24,6 +24,10 @@ pub enum Slot {
     State,
     /// The terminal made by the plan itself.
     Terminal,
+    /// The file for the supervisor's record.
+    Exit,
+    /// The version 2 cgroup, if there is one.
+    Cgroup,
 }
 
 /// A compiled plan and what the host needs to know about it.
@@ -57,8 +61,14 @@ impl Steps {
 
     /// Appends a step whose *first* field is a descriptor that launch fills in.
     pub fn push_slot(&mut self, slot: Slot, step: Step<'_>) {
-        // The field follows the step's number.
-        self.slots.push((self.bytes.len() + 4, slot));
+        self.push_slots(&[slot], step);
+    }
+
+    /// Appends a step whose first fields are such descriptors.
+    pub fn push_slots(&mut self, slots: &[Slot], step: Step<'_>) {
+        // The fields follow the step's number.
+        let fields = self.bytes.len() + 4;
+        self.slots.extend(slots.iter().enumerate().map(|(index, slot)| (fields + 4 * index, *slot)));
         self.push(step);
     }
 

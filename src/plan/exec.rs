@@ -36,29 +36,34 @@ pub struct Exec {
 impl Exec {
     /// Compiles the process, which the spec room has validated. Pointers are relative to it.
     pub fn compile(process: &Process, container: &Joined<'_>, extra_files: usize) -> Result<Self> {
+        let program = Program { process, at: "", filter: container.filter, extra_files };
+        let forks = container.namespaces & NEWPID != 0;
         let mut steps = Steps::new();
         oom_score(&mut steps, process, "/oomScoreAdj")?;
         // Before anybody in the container can see it (CVE-2016-9962).
         steps.origin("").push(Step::Undumpable {});
         cgroups::join(&mut steps, container.cgroup);
-        let forks = container.namespaces & NEWPID != 0;
-        join(&mut steps, container.namespaces, forks);
+        join(&mut steps, container.namespaces);
         devices::console(steps.origin("/terminal"), process);
-        let program = Program { process, at: "", filter: container.filter, extra_files };
-        program.steps(&mut steps, |_| Ok(()))?;
+        program.files(&mut steps);
+        program.prepare(&mut steps)?;
+        // Against CAP_SYS_PTRACE outside of a user namespace nothing helps that is not dumpable. So until it is in the
+        // container's pid namespace, where it can be seen, it has put down whatever is worth having.
+        if forks {
+            steps.origin("/linux/namespaces").push(Step::Fork { flags: 0 });
+        }
+        program.session(&mut steps);
+        program.execute(&mut steps)?;
         Ok(Self { steps, forks })
     }
 }
 
 /// All namespaces by one setns(2), since where the user namespace is among them, it is that which makes the others
 /// permitted to an ordinary user.
-fn join(steps: &mut Steps, namespaces: u64, forks: bool) {
+fn join(steps: &mut Steps, namespaces: u64) {
     steps.origin("/linux/namespaces");
     if namespaces != 0 {
         steps.push_slot(Slot::Namespace(0), Step::JoinNamespace { fd: 0, kind: namespaces as u32 });
-    }
-    if forks {
-        steps.push(Step::Fork { flags: 0 });
     }
     if namespaces & NEWUSER != 0 {
         steps.push(Step::BecomeRoot {});

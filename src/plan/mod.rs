@@ -50,6 +50,8 @@ pub struct Inputs<'a> {
     pub no_pivot: bool,
     /// Files for the program beyond stdio.
     pub extra_files: usize,
+    /// A supervisor stays as the parent of the container's init.
+    pub supervised: bool,
 }
 
 /// A compiled plan.
@@ -119,6 +121,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     let mut context = Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, sources: Vec::new() };
     let mut steps = Steps::new();
 
+    if inputs.supervised {
+        context.namespaces.supervise(&mut steps);
+    }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
     host_names(&mut steps, &context)?;
@@ -137,7 +142,11 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     };
     let extra_files = inputs.extra_files;
     let program = process::Program { process, at: "/process", filter: filter.as_ref(), extra_files };
-    program.steps(&mut steps, |steps| gate(steps, spec))?;
+    program.files(&mut steps);
+    program.session(&mut steps);
+    program.prepare(&mut steps)?;
+    gate(&mut steps, spec)?;
+    program.execute(&mut steps)?;
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
     Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })

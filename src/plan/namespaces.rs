@@ -60,6 +60,11 @@ impl Namespaces {
         namespaces
     }
 
+    /// Those that are the container's own, or were given to it, as CLONE_NEW*.
+    pub fn flags(&self) -> u64 {
+        self.join.iter().fold(self.new, |flags, join| flags | join.flag)
+    }
+
     /// Whether the container has a namespace of this kind that is not the caller's.
     pub fn has(&self, kind: Kind) -> bool {
         let flag = kind as u64;
@@ -80,7 +85,13 @@ impl Namespaces {
         self.new & (NEWUSER | NEWTIME) != 0 || [Kind::Pid, Kind::Time, Kind::User].iter().any(|&k| self.joins(k as u64))
     }
 
-    /// The flags for the host's own clone3(2).
+    /// The supervisor stays out of everything, and clones the container's init in the host's place.
+    pub fn supervise(&self, steps: &mut Steps) {
+        let step = Step::Supervise { exit: 0, cgroup: 0, flags: self.spawn_flags() };
+        steps.origin("").push_slots(&[Slot::Exit, Slot::Cgroup], step);
+    }
+
+    /// The flags for the clone3(2) of the container's first init.
     pub fn spawn_flags(&self) -> u64 {
         if self.two_stages() { 0 } else { self.new & !NEWCGROUP }
     }

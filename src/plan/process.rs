@@ -51,14 +51,23 @@ pub struct Program<'a> {
 }
 
 impl Program<'_> {
-    /// From the container's root to the program. All that can fail is done before the steps of `wait`.
-    pub fn steps(&self, steps: &mut Steps, wait: impl FnOnce(&mut Steps) -> Result<()>) -> Result<()> {
-        let process = self.process;
-        steps.origin("").push_files(&devices::files(process, self.extra_files));
-        steps.push(Step::Setsid {});
-        if process.terminal() == Some(true) {
+    /// Its files.
+    pub fn files(&self, steps: &mut Steps) {
+        steps.origin("").push_files(&devices::files(self.process, self.extra_files));
+    }
+
+    /// A session of its own, with its terminal.
+    pub fn session(&self, steps: &mut Steps) {
+        steps.origin("").push(Step::Setsid {});
+        if self.process.terminal() == Some(true) {
             self.origin(steps, "/terminal").push(Step::ControllingTty {});
-        } else if process.user().uid() != 0 {
+        }
+    }
+
+    /// In the container's root, all but the last: what can fail, and what takes privileges.
+    pub fn prepare(&self, steps: &mut Steps) -> Result<()> {
+        let process = self.process;
+        if process.terminal() != Some(true) && process.user().uid() != 0 {
             self.origin(steps, "/user/uid").push(Step::StdioOwner { uid: process.user().uid() });
         }
         for (index, limit) in process.rlimits().iter().flatten().enumerate() {
@@ -66,8 +75,7 @@ impl Program<'_> {
             let limit = Step::Rlimit { resource: rlimit_number(limit.typ()), soft, hard };
             self.origin(steps, &format!("/rlimits/{index}")).push(limit);
         }
-        let env = process.env().as_deref().unwrap_or_default();
-        if !env.iter().any(|entry| entry.starts_with("HOME=")) {
+        if !self.env().iter().any(|entry| entry.starts_with("HOME=")) {
             self.origin(steps, "/user/uid").push(Step::Home { uid: process.user().uid() });
         }
         self.origin(steps, "/cwd").push(Step::Cwd { path: &path(process.cwd(), &self.pointer("/cwd"))? });
@@ -77,40 +85,71 @@ impl Program<'_> {
             // init's own umask is 0, for the modes of what it makes.
             steps.origin("").push(Step::Umask { mask: 0o022 });
         }
-
         let capabilities = self.capabilities()?;
-        let no_new_privileges = process.no_new_privileges() == Some(true);
-        // Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so the capabilities go after it.
-        let filter_first = self.filter.is_some() && !no_new_privileges;
         self.identity(steps, &capabilities);
-        if filter_first {
+        if self.filter_first() {
             self.set_capabilities(steps, &capabilities.and_for_filter());
         } else {
             self.set_all_capabilities(steps, &capabilities);
         }
-        if no_new_privileges {
+        if self.has_no_new_privileges() {
             self.origin(steps, "/noNewPrivileges").push(Step::NoNewPrivileges {});
         }
-
-        let args = process.args().as_deref().unwrap_or_default();
-        let candidates = candidates(args, env, &self.pointer("/args/0"))?;
+        let candidates = self.candidates()?;
         self.origin(steps, "/args/0");
         with_strings(&candidates, |candidates| steps.push(Step::FindProgram { candidates }));
-        wait(steps)?;
+        Ok(())
+    }
 
+    /// The last: its filter, and its execution.
+    pub fn execute(&self, steps: &mut Steps) -> Result<()> {
         if let Some(filter) = self.filter {
             let step = Step::Seccomp { flags: filter.flags, program: &filter.program };
             steps.origin("/linux/seccomp").push(step);
         }
-        if filter_first {
-            self.set_all_capabilities(steps, &capabilities);
+        if self.filter_first() {
+            self.set_all_capabilities(steps, &self.capabilities()?);
         }
-        let (args, env) = (texts(args, &self.pointer("/args"))?, texts(env, &self.pointer("/env"))?);
+        let candidates = self.candidates()?;
+        let (args, env) = (texts(self.args(), &self.pointer("/args"))?, texts(self.env(), &self.pointer("/env"))?);
         self.origin(steps, "/args/0");
         with_strings(&candidates, |candidates| {
             with_strings(&args, |args| with_strings(&env, |env| steps.push(Step::Exec { candidates, args, env })))
         });
         Ok(())
+    }
+
+    fn args(&self) -> &[String] {
+        self.process.args().as_deref().unwrap_or_default()
+    }
+
+    fn env(&self) -> &[String] {
+        self.process.env().as_deref().unwrap_or_default()
+    }
+
+    fn has_no_new_privileges(&self) -> bool {
+        self.process.no_new_privileges() == Some(true)
+    }
+
+    /// Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so the capabilities go after it.
+    fn filter_first(&self) -> bool {
+        self.filter.is_some() && !self.has_no_new_privileges()
+    }
+
+    /// The paths that args[0] may mean: itself if it has a slash, else one in each directory of PATH.
+    fn candidates(&self) -> Result<Vec<CString>> {
+        let program = self.args().first().map(String::as_str).unwrap_or_default();
+        let pointer = &self.pointer("/args/0");
+        if program.contains('/') {
+            return Ok(vec![text(program, pointer)?]);
+        }
+        let search = self.env().iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+        // An empty entry is the current directory (environ(7)).
+        search
+            .split(':')
+            .map(|directory| if directory.is_empty() { "." } else { directory })
+            .map(|directory| path(&Path::new(directory).join(program), pointer))
+            .collect()
     }
 
     /// A field of the process.
@@ -182,19 +221,4 @@ impl Sets {
         let admin = caps::Capability::CAP_SYS_ADMIN.bitmask();
         Self { effective: self.effective | admin, permitted: self.permitted | admin, ..*self }
     }
-}
-
-/// The paths that args[0] may mean: itself if it has a slash, else one in each directory of PATH.
-fn candidates(args: &[String], env: &[String], pointer: &str) -> Result<Vec<CString>> {
-    let program = args.first().map(String::as_str).unwrap_or_default();
-    if program.contains('/') {
-        return Ok(vec![text(program, pointer)?]);
-    }
-    let search = env.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
-    // An empty entry is the current directory (environ(7)).
-    search
-        .split(':')
-        .map(|directory| if directory.is_empty() { "." } else { directory })
-        .map(|directory| path(&Path::new(directory).join(program), pointer))
-        .collect()
 }

@@ -42,6 +42,8 @@ impl Plan {
             Slot::File(index) => format!("file {index}"),
             Slot::State => "state".into(),
             Slot::Terminal => "terminal".into(),
+            Slot::Exit => "exit".into(),
+            Slot::Cgroup => "cgroup".into(),
         }
     }
 }

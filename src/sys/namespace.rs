@@ -23,13 +23,14 @@ const KINDS: [(&str, i32); 8] = [
     ("uts", libc::CLONE_NEWUTS),
 ];
 
-/// Which namespaces of process `pid` are others than those of the calling thread, as CLONE_NEW* flags.
-pub fn others(pid: i32) -> io::Result<u64> {
+/// Which namespaces of process `pid` are others than those of the calling thread, as CLONE_NEW* flags. Of `known` that is
+/// known already: to look takes a while.
+pub fn others(pid: i32, known: u64) -> io::Result<u64> {
     // Of the thread, since a host may well keep one of them in another network namespace, and a child inherits it.
     let own = directory("/proc/thread-self/ns")?;
     let theirs = directory(&format!("/proc/{pid}/ns"))?;
-    let mut flags = 0;
-    for (name, flag) in KINDS {
+    let mut flags = known;
+    for (name, flag) in KINDS.into_iter().filter(|(_, flag)| known & *flag as u64 == 0) {
         let identity = |directory: &OwnedFd| match statat(directory, name, AtFlags::empty()) {
             // A kernel without this kind.
             Err(Errno::NOENT) => Ok(None),

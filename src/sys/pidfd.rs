@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags, open as open_file};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 /// How a process ended.
@@ -15,6 +16,16 @@ pub enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+}
+
+impl Exit {
+    /// From a status as of wait(2).
+    pub fn from_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Code(status >> 8 & 0xff),
+            signal => Self::Signal(signal),
+        }
+    }
 }
 
 /// Opens a pidfd; ESRCH if there is no such process.
@@ -120,16 +131,17 @@ fn remembered(pidfd: BorrowedFd<'_>) -> Memory {
     if info.mask & PIDFD_INFO_EXIT == 0 {
         return Memory::NotYet;
     }
-    Memory::Exit(match info.exit_code & 0x7f {
-        0 => Exit::Code((info.exit_code >> 8) & 0xff),
-        signal => Exit::Signal(signal),
-    })
+    Memory::Exit(Exit::from_status(info.exit_code))
 }
 
 /// What tells a process from a later one with its pid: the start time in clock ticks since boot, and whether it
 /// is dead already (proc_pid_stat(5)).
 pub fn stat(pid: i32) -> io::Result<(u64, bool)> {
-    let text = std::fs::read(format!("/proc/{pid}/stat"))?;
+    let file = open_file(format!("/proc/{pid}/stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    // One line of some fifty numbers, which the kernel makes at the first read.
+    let mut text = [0; 2048];
+    let length = rustix::io::read(&file, &mut text)?;
+    let text = &text[..length];
     let malformed = || io::Error::from_raw_os_error(libc::EPROTO);
     // The name may have any byte in it but ends at the last parenthesis.
     let end = text.iter().rposition(|&byte| byte == b')').ok_or_else(malformed)?;

@@ -13,6 +13,7 @@ int main(void)
     brig_container *container = create(runtime, unique_id(), "true"), *container_out = NULL;
     brig_process *init = NULL, *process_out = NULL;
     brig_create_options options = BRIG_INIT(brig_create_options);
+    brig_exec_options execution = BRIG_INIT(brig_exec_options);
     brig_exit end = BRIG_INIT(brig_exit);
     brig_exit sizeless = { .size = 0 };
     char *text = NULL;
@@ -64,12 +65,26 @@ int main(void)
     INVALID(brig_container_state(NULL, &text, &error));
     INVALID(brig_container_state(container, NULL, &error));
     INVALID(brig_container_signal(NULL, 9, 0, &error));
+    INVALID(brig_container_pause(NULL, &error));
+    INVALID(brig_container_resume(NULL, &error));
+    INVALID(brig_container_processes(NULL, &text, &error));
+    INVALID(brig_container_processes(container, NULL, &error));
     INVALID(brig_container_delete(NULL, 0, &error));
     INVALID(brig_container_init(NULL, &process_out, &error));
     INVALID(brig_container_init(container, NULL, &error));
     INVALID(brig_container_console(NULL, &fd, &error));
     INVALID(brig_container_console(container, NULL, &error));
     EXPECT(BRIG_ERR_NOT_FOUND, brig_container_console(container, &fd, &error));
+
+    /* More programs in a container */
+    execution.process = "{}";
+    INVALID(brig_container_exec(NULL, &execution, &process_out, &error));
+    INVALID(brig_container_exec(container, NULL, &process_out, &error));
+    INVALID(brig_container_exec(container, &execution, NULL, &error));
+    execution.process = NULL;
+    INVALID(brig_container_exec(container, &execution, &process_out, &error));
+    INVALID(brig_container_process_spec(NULL, &text, &error));
+    INVALID(brig_container_process_spec(container, NULL, &error));
 
     /* Processes */
     CHECK(brig_process_ref(NULL) == NULL);
@@ -78,9 +93,15 @@ int main(void)
     INVALID(brig_process_pid(init, NULL, &error));
     INVALID(brig_process_pidfd(NULL, &fd, &error));
     INVALID(brig_process_pidfd(init, NULL, &error));
+    INVALID(brig_process_console(NULL, &fd, &error));
+    INVALID(brig_process_console(init, NULL, &error));
+    EXPECT(BRIG_ERR_NOT_FOUND, brig_process_console(init, &fd, &error));
     INVALID(brig_process_wait(NULL, 0, &end, &error));
     INVALID(brig_process_wait(init, 0, NULL, &error));
     INVALID(brig_process_wait(init, 0, &sizeless, &error));
+    INVALID(brig_process_wait_cancelable(NULL, 0, -1, &end, &error));
+    INVALID(brig_process_wait_cancelable(init, 0, -1, NULL, &error));
+    INVALID(brig_process_wait_cancelable(init, 0, -2, &end, &error));
     INVALID(brig_process_signal(NULL, 9, &error));
 
     /* The same without a place for the error. */

@@ -160,6 +160,28 @@ fn adopted_processes_do_not_stay_as_zombies() {
     lab.assert_clean();
 }
 
+/// Whose child a process becomes whose parent ends: this command's, or of whoever adopts for us.
+#[test]
+fn processes_are_adopted_unless_it_is_refused() {
+    let lab = lab();
+    let script = "echo $PPID; echo $(sh -c 'sh /bin/orphan $$ & sleep 0.1')";
+    lab.write(&["sh", "-c", script], |spec| {
+        let namespaces = spec["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|namespace| namespace["type"] != "pid");
+    });
+    // Tells who its parent is once that is another one than $1.
+    let orphan = "parent() { cut -d' ' -f4 /proc/$$/stat; }
+                  for i in $(seq 500); do test \"$(parent)\" = $1 || break; sleep 0.01; done; parent";
+    fs::write(lab.rootfs().join("bin/orphan"), orphan).unwrap();
+    for (flags, adopts) in [(&["run"][..], true), (&["run", "--no-subreaper"], false)] {
+        let output = lab.brig(&[flags, &[&lab.id("adopted")]].concat()).success();
+        let parents: Vec<_> = output.lines().collect();
+        assert_eq!(parents.len(), 2, "{output}");
+        assert_eq!(parents[0] == parents[1], adopts, "{flags:?}: {output}");
+        lab.assert_clean();
+    }
+}
+
 #[test]
 fn all_processes_can_be_killed() {
     let lab = lab();

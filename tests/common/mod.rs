@@ -154,9 +154,10 @@ impl Lab {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         found.extend(mounts.lines().filter(|line| line.contains(&format!("/{prefix}"))).map(PathBuf::from));
         found.extend(processes().filter(|process| {
-            // What init is before it executes a program is a memfd without this; after that it is in our cgroups.
-            fs::read_to_string(process.join("cgroup")).is_ok_and(|cgroups| cgroups.contains(&prefix))
-                && is_alive(process)
+            // What init is before it executes a program is a memfd without this; after that it is in our cgroups. A
+            // supervisor is not, but holds a file of ours.
+            let enrolled = fs::read_to_string(process.join("cgroup")).is_ok_and(|cgroups| cgroups.contains(&prefix));
+            (enrolled || holds(process, &self.path.join("state"))) && is_alive(process)
         }));
         found
     }
@@ -263,6 +264,12 @@ fn is_root() -> bool {
 fn processes() -> impl Iterator<Item = PathBuf> {
     let numeric = |name: &OsStr| name.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
     fs::read_dir("/proc").unwrap().flatten().filter(move |entry| numeric(&entry.file_name())).map(|entry| entry.path())
+}
+
+/// Whether a process has a file below this directory open.
+fn holds(process: &Path, directory: &Path) -> bool {
+    let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    files.filter_map(|file| fs::read_link(file.path()).ok()).any(|target| target.starts_with(directory))
 }
 
 /// Whether the process at this directory of /proc has not ended: a zombie only waits for its parent.

@@ -16,4 +16,5 @@ mod mounts;
 mod namespaces;
 mod process;
 mod startup;
+mod supervise;
 mod terminal;

@@ -274,7 +274,8 @@ fn on_other_kinds_of_hosts() {
     if !Path::new("/sys/fs/cgroup/unified").exists() {
         return skip("this host is not hybrid, so that no other kind can be made of it");
     }
-    for (view, setup) in VIEWS {
+    let ways = ["", "--all"].into_iter().flat_map(|how| VIEWS.map(|(view, setup)| (how, view, setup)));
+    for (how, view, setup) in ways {
         let lab = lab();
         lab.write(
             &["sh", "-c", "sleep 1000 & cat /proc/self/cgroup; ls /sys/fs/cgroup; exec sleep 1000"],
@@ -288,7 +289,8 @@ fn on_other_kinds_of_hosts() {
         let brig = brig.collect::<Vec<_>>().join(" ");
         let script = format!(
             "{brig} create {id} > /dev/null 2>&1 < /dev/null || {{ {brig} create {id}; exit 1; }}; \
-             {brig} start {id}; {brig} state {id}; {brig} kill {id} KILL; \
+             {brig} start {id}; {brig} state {id}; {brig} kill {id} CONT; {brig} kill --all {id} CONT; \
+             {brig} pause {id}; {brig} state {id} | grep -q paused; {brig} kill {how} {id} KILL; \
              for i in $(seq 100); do {brig} state {id} | grep -q stopped && break; sleep 0.05; done; {brig} delete {id}; \
              find /sys/fs/cgroup -name '*{id}*'"
         );

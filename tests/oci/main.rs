@@ -12,9 +12,13 @@ mod bad_input;
 mod cgroups;
 mod edit;
 mod environment;
+mod exec;
 mod hooks;
 mod lifecycle;
+mod pause;
 mod plans;
+#[cfg(feature = "fault-injection")]
+mod supervised;
 #[cfg(feature = "fault-injection")]
 mod undo;
 

@@ -10,11 +10,24 @@ use std::os::unix::process::ExitStatusExt;
 use serde_json::{Value, json};
 
 use crate::common::{Done, Lab, until};
-use crate::{edit, lab};
+use crate::{edit, lab, supervised};
 
 /// The places of the host's half, in their order.
-const PLACES: [&str; 12] =
-    ["record", "cgroup", "spawn", "cgroups", "limits", "gate", "maps", "devices", "hooks", "commit", "reply", "done"];
+const PLACES: [&str; 13] = [
+    "record",
+    "cgroup",
+    "spawn",
+    "supervise",
+    "cgroups",
+    "limits",
+    "gate",
+    "maps",
+    "devices",
+    "hooks",
+    "commit",
+    "reply",
+    "done",
+];
 
 /// What is to be created: the plain one, or one with all that makes a create long.
 #[derive(Clone, Copy, PartialEq)]
@@ -22,6 +35,8 @@ enum Kind {
     Plain,
     /// With two inits (user and time namespace), hooks, a terminal and a filter.
     Full,
+    /// The same with a supervisor, which the command does not ask for.
+    Supervised,
 }
 
 /// A laboratory with a bundle, and what is needed to create from it.
@@ -37,7 +52,7 @@ impl Bench {
     fn new(kind: Kind) -> Self {
         let lab = lab();
         lab.write(&["sleep", "1000"], |spec| {
-            if kind == Kind::Full {
+            if kind != Kind::Plain {
                 full(&lab, spec);
             }
         });
@@ -47,6 +62,9 @@ impl Bench {
 
     /// `brig create`, with a fault.
     fn create(&self, fault: &str) -> Done {
+        if self.kind == Kind::Supervised {
+            return self.lab.end(supervised::create(&self.lab, &self.id()).env("BRIG_FAULT", fault));
+        }
         let (console, id) = (self.lab.path.join("console"), self.id());
         let mut args = vec!["create", &id];
         if self.kind == Kind::Full {
@@ -110,7 +128,8 @@ fn mounts() -> String {
 fn every_step_fails(kind: Kind) {
     let bench = Bench::new(kind);
     let plan = bench.lab.brig(&["plan"]).success();
-    let steps: Vec<_> = plan.lines().collect();
+    let supervise = (kind == Kind::Supervised).then_some("0  Supervise");
+    let steps: Vec<_> = supervise.into_iter().chain(plan.lines()).collect();
     let gate = steps.iter().position(|line| line.split_whitespace().nth(1) == Some("Gate")).unwrap();
     for (index, step) in steps.iter().enumerate() {
         let id = bench.id();
@@ -144,9 +163,15 @@ fn every_step_of_a_full_create_fails() {
     every_step_fails(Kind::Full);
 }
 
+#[test]
+fn every_step_of_a_supervised_create_fails() {
+    every_step_fails(Kind::Supervised);
+}
+
 /// The places that a create of this kind comes to.
 fn places(kind: Kind) -> impl Iterator<Item = &'static str> {
-    PLACES.into_iter().filter(move |place| kind == Kind::Full || !["maps", "hooks"].contains(place))
+    let with_hooks = move |place: &&str| kind != Kind::Plain || !["maps", "hooks"].contains(place);
+    PLACES.into_iter().filter(with_hooks).filter(move |&place| kind == Kind::Supervised || place != "supervise")
 }
 
 fn the_host_fails(kind: Kind) {
@@ -156,7 +181,7 @@ fn the_host_fails(kind: Kind) {
         assert!(error.contains(&format!("injected fault at {place}")) && error.lines().count() == 1, "{error}");
         bench.assert_as_before(place);
         // Hooks that ran, or may have run, are followed by the poststop hooks.
-        let hooked = kind == Kind::Full && ["commit", "reply", "done"].contains(&place);
+        let hooked = kind != Kind::Plain && ["commit", "reply", "done"].contains(&place);
         assert_eq!(bench.poststops(), usize::from(hooked), "{place}");
         bench.assert_free(place);
         bench.poststops();
@@ -171,6 +196,11 @@ fn the_host_fails_in_a_plain_create() {
 #[test]
 fn the_host_fails_in_a_full_create() {
     the_host_fails(Kind::Full);
+}
+
+#[test]
+fn the_host_fails_in_a_supervised_create() {
+    the_host_fails(Kind::Supervised);
 }
 
 fn the_caller_dies(kind: Kind) {
@@ -206,6 +236,11 @@ fn the_caller_dies_in_a_plain_create() {
 #[test]
 fn the_caller_dies_in_a_full_create() {
     the_caller_dies(Kind::Full);
+}
+
+#[test]
+fn the_caller_dies_in_a_supervised_create() {
+    the_caller_dies(Kind::Supervised);
 }
 
 /// Killed at any instant, not only at the places that have a name.

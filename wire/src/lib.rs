@@ -19,7 +19,7 @@ mod show;
 mod step;
 
 pub use codec::{Field, Numbers, Reader, Strings};
-pub use message::{Act, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_MAPS, STATE, TEXT_MAX, kind};
+pub use message::{Act, Ended, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_MAPS, STATE, TEXT_MAX, kind};
 pub use show::Style;
 pub use step::{Step, attach, fd};
 
@@ -128,5 +128,8 @@ mod tests {
         bytes.extend_from_slice(b"why");
         assert_eq!(Message::decode(&bytes), Some((message, &b"why"[..])));
         assert_eq!(Act::from_code(message.act), Some(Act::MoveMount));
+        let ended = Ended { pid: 7, status: 0x100 };
+        assert_eq!(Ended::decode(&ended.encode()), Some(ended));
+        assert_eq!(Ended::decode(&ended.encode()[1..]), None);
     }
 }

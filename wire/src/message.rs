@@ -29,6 +29,9 @@ pub mod kind {
     /// init → starter over the start connection: START was heard, by an init that lives. The end of the connection
     /// behind this is the success of execve(2); without this, it is the end of an init that was never started.
     pub const STARTED: u32 = 9;
+    /// init → host: a [`Supervise`](crate::Step::Supervise) was done; `value` is the pid of the child, and its pidfd is
+    /// attached. The sender stays, says no more, and waits for the child's end.
+    pub const SUPERVISED: u32 = 10;
 }
 
 /// In the value of a reply: a file with the hook state.
@@ -46,6 +49,34 @@ pub const POINT_HOOKS: u32 = 2;
 /// [`Sync`](crate::Step::Sync): everything is done; the host records the container. Should the host
 /// die before it answers, init ends, and nothing but an unfinished record is left.
 pub const POINT_COMMIT: u32 = 3;
+
+/// How a process ended: one record of the file that a supervisor writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Its pid, as the supervisor's pid namespace has it.
+    pub pid: i32,
+    /// Its status, as of wait(2).
+    pub status: i32,
+}
+
+impl Ended {
+    /// Encoded size in bytes.
+    pub const SIZE: usize = 8;
+
+    /// The record as bytes.
+    pub fn encode(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        bytes[..4].copy_from_slice(&self.pid.to_le_bytes());
+        bytes[4..].copy_from_slice(&self.status.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a record; `None` if it is not whole.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        Some(Self { pid: i32::get(&mut reader)?, status: i32::get(&mut reader)? })
+    }
+}
 
 /// Most bytes of text that may follow a message.
 pub const TEXT_MAX: usize = 512;

@@ -58,7 +58,7 @@ impl Style {
             (_, "mode" | "mask") => Self::Octal,
             (_, "set" | "clear" | "attrs") => Self::Names(ATTRIBUTES),
             (_, "propagation") => Self::Names(PROPAGATION),
-            ("Unshare" | "Fork", "flags") | ("JoinNamespace", "kind") => Self::Names(NAMESPACES),
+            ("Unshare" | "Fork" | "Supervise", "flags") | ("JoinNamespace", "kind") => Self::Names(NAMESPACES),
             ("Attach", "flags") => Self::Names(TARGET),
             ("Sync", "point") => Self::Names(POINTS),
             (_, "flags" | "keep" | "effective" | "permitted" | "inheritable" | "raise") => Self::Hex,

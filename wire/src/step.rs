@@ -34,10 +34,12 @@ pub mod attach {
     pub const INSIDE_PROC: u32 = 2;
 }
 
-/// Special numbers in [`Step::Fds`].
+/// Special numbers of descriptors.
 pub mod fd {
-    /// The terminal that `Console` made.
+    /// In [`Step::Fds`](super::Step::Fds): the terminal that `Console` made.
     pub const TTY: u32 = u32::MAX;
+    /// In [`Step::Supervise`](super::Step::Supervise): there is none.
+    pub const NONE: u32 = u32::MAX;
 }
 
 macro_rules! steps {
@@ -117,6 +119,11 @@ steps! { 'a;
     /// clone3(2) with CLONE_PARENT, CLONE_PIDFD and `flags`. The child goes on with the next step;
     /// the parent sends FORKED with the child's pid and pidfd, and exits with 0.
     5 Fork { flags: u64 }
+    /// Forks, with `flags` for clone3(2), into the version 2 cgroup at host descriptor `cgroup` ([`fd::NONE`]: where it
+    /// is). The child goes on with the next step. The parent becomes its supervisor: it sends SUPERVISED, leaves its
+    /// session and its directory, closes all but host descriptor `exit`, and for each child that ends, be it this one or a
+    /// second one that this one forked, writes an [`Ended`](crate::Ended) there. It exits with 0 when it has none.
+    16 Supervise { exit: u32, cgroup: u32, flags: u64 }
     /// Sends REACHED with `point` and waits for the REPLY. If the host is gone, exits.
     6 Sync { point: u32 }
     /// setresgid(0), setgroups(empty) where permitted, setresuid(0): becomes root of a new user
