@@ -13,11 +13,17 @@ use rustix::io::Errno;
 
 use crate::error::{Context, Result};
 use crate::ffi::{Exit, Process};
+use crate::notify::Proxy;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 
-/// Waits until the process has ended and all its output is out.
-pub fn wait(process: &Process, signals: &Signals, mut terminal: Option<Terminal>) -> Result<Exit> {
+/// Waits until the process has ended and all its output is out, and whoever waits for it to be ready has been told.
+pub fn wait(
+    process: &Process,
+    signals: &Signals,
+    mut terminal: Option<Terminal>,
+    mut proxy: Option<Proxy<'_>>,
+) -> Result<Exit> {
     let pidfd = process.pidfd()?;
     let pid = process.pid()?;
     let mut running = true;
@@ -26,11 +32,13 @@ pub fn wait(process: &Process, signals: &Signals, mut terminal: Option<Terminal>
         if running {
             files.push(PollFd::new(&pidfd, PollFlags::IN));
         }
+        files.extend(proxy.as_ref().map(|proxy| PollFd::new(proxy, PollFlags::IN)));
         let timeout = terminal.as_ref().and_then(|terminal| terminal.interest(&mut files));
         let ready = Ready::wait(&mut files, timeout)?;
         if ready.has(&pidfd) {
             running = false;
         }
+        proxy.iter_mut().for_each(Proxy::receive);
         if let Some(terminal) = &mut terminal {
             terminal.transfer(&ready, running);
         }
@@ -47,6 +55,7 @@ pub fn wait(process: &Process, signals: &Signals, mut terminal: Option<Terminal>
     }
     // Our own terminal is as before when the caller goes on.
     drop(terminal);
+    proxy.into_iter().for_each(Proxy::settle);
     Ok(process.wait()?)
 }
 

@@ -11,8 +11,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::activation::Activation;
+use crate::arguments::Globals;
 use crate::error::{Error, Result};
-use crate::ffi::{Container, CreateOptions, Runtime};
+use crate::ffi::{Container, CreateOptions};
+use crate::log::Log;
+use crate::notify::{self, Proxy};
 use crate::signals::Signals;
 use crate::{environment, handover};
 
@@ -46,12 +49,15 @@ pub enum Mode {
 impl Flags {
     /// Creates the container, and tells about it whoever wants to know. A signal that would end this program makes it
     /// give up, so that nothing is left half-made.
-    pub fn create(&self, runtime: &Runtime, mode: Mode, signals: &Signals) -> Result<New> {
+    pub fn create(&self, globals: &Globals, mode: Mode, signals: &Signals) -> Result<New> {
+        let runtime = globals.runtime()?;
         let activation = Activation::received();
-        let variables = activation.for_init();
+        let notify = notify::directory(&globals.state_directory(), &self.id);
+        let additions =
+            Additions { variables: activation.for_init(), notify: notify::is_wanted().then_some(notify.as_path()) };
         let config = match mode {
-            Mode::Attached if variables.is_empty() && !self.handover.has_receivers() => None,
-            _ => Config::read(&self.bundle, &variables),
+            Mode::Attached if additions.are_none() && !self.handover.has_receivers() => None,
+            _ => Config::read(&self.bundle, &additions),
         };
         match &config {
             Some(config) => self.handover.check_terminal(mode == Mode::Detached, config.terminal)?,
@@ -68,7 +74,13 @@ impl Flags {
             no_pivot: self.no_pivot,
             cancel: Some(signals.as_fd()),
         };
-        let container = New { container: runtime.create(&self.id, &options)?, keep: false };
+        let is_new = additions.notify.map(notify::prepare).transpose()? == Some(true);
+        let container = runtime.create(&self.id, &options).inspect_err(|_| {
+            if is_new {
+                notify::clear(&notify);
+            }
+        })?;
+        let container = New { container, notify, keep: false };
         // The library may have been too busy to look.
         if signals.next().is_some() {
             return Err(Error::refused("canceled by a signal"));
@@ -79,6 +91,31 @@ impl Flags {
     }
 }
 
+/// What the container gets that is not in its config.json.
+struct Additions<'a> {
+    variables: Vec<String>,
+    /// The directory with the socket for READY=1.
+    notify: Option<&'a Path>,
+}
+
+impl Additions<'_> {
+    fn are_none(&self) -> bool {
+        self.variables.is_empty() && self.notify.is_none()
+    }
+
+    /// Adds them; what is no list is left to the library, which says so better.
+    fn add_to(&self, spec: &mut Value) {
+        let Some(process) = spec.get_mut("process") else { return };
+        environment::set(process, &self.variables);
+        if let Some(directory) = self.notify {
+            environment::set(process, &[notify::variable()]);
+            if spec.get("mounts").is_none_or(Value::is_array) {
+                environment::list(spec, "/mounts").push(notify::mount(directory));
+            }
+        }
+    }
+}
+
 /// config.json, as far as it concerns us.
 struct Config {
     text: String,
@@ -86,17 +123,17 @@ struct Config {
 }
 
 impl Config {
-    /// `None` if it cannot be read or makes no sense: the library will say why, and better. Its process gets more
-    /// `variables`.
-    fn read(bundle: &Path, variables: &[String]) -> Option<Self> {
+    /// `None` if it cannot be read or makes no sense: the library will say why, and better. With
+    /// `additions`.
+    fn read(bundle: &Path, additions: &Additions<'_>) -> Option<Self> {
         let text = fs::read_to_string(bundle.join("config.json")).ok()?;
         let Terminal { process } = serde_json::from_str(&text).ok()?;
         let terminal = process.and_then(|process| process.terminal).unwrap_or_default();
-        if variables.is_empty() {
+        if additions.are_none() {
             return Some(Self { text, terminal });
         }
         let mut spec: Value = serde_json::from_str(&text).ok()?;
-        environment::set(spec.get_mut("process")?, variables);
+        additions.add_to(&mut spec);
         Some(Self { text: spec.to_string(), terminal })
     }
 }
@@ -115,6 +152,7 @@ struct Process {
 /// A container that was just created. Dropped before it is kept, it is deleted.
 pub struct New {
     container: Container,
+    notify: PathBuf,
     keep: bool,
 }
 
@@ -127,7 +165,18 @@ impl New {
     /// Deletes it, whatever it is doing.
     pub fn delete(mut self) -> Result<()> {
         self.keep = true;
-        Ok(self.container.delete(true)?)
+        self.remove()
+    }
+
+    fn remove(&self) -> Result<()> {
+        self.container.delete(true)?;
+        notify::clear(&self.notify);
+        Ok(())
+    }
+
+    /// Listens for its READY=1, if somebody waits for that.
+    pub fn proxy<'a>(&self, log: &'a Log) -> Result<Option<Proxy<'a>>> {
+        Proxy::open(&self.notify, self.container.init()?.pid()?, log)
     }
 }
 
@@ -143,7 +192,7 @@ impl Drop for New {
     fn drop(&mut self) {
         if !self.keep {
             // Something failed already, and that is what the user will read.
-            let _ = self.container.delete(true);
+            let _ = self.remove();
         }
     }
 }

@@ -19,6 +19,7 @@ mod foreground;
 mod handover;
 mod launch;
 mod log;
+mod notify;
 mod pid_file;
 mod program;
 mod signal_name;

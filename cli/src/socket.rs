@@ -4,7 +4,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -63,7 +63,8 @@ fn exact(error: Errno, path: &Path) -> Errno {
     }
 }
 
-fn send_over(socket: &OwnedFd, file: BorrowedFd<'_>, name: &str) -> rustix::io::Result<()> {
+/// Sends a text with one file.
+pub fn send_over(socket: impl AsFd, file: BorrowedFd<'_>, name: &str) -> rustix::io::Result<()> {
     let files = [file];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -76,7 +77,6 @@ fn send_over(socket: &OwnedFd, file: BorrowedFd<'_>, name: &str) -> rustix::io::
 mod tests {
     use std::fs;
     use std::io::IoSliceMut;
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixListener;
 
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};

@@ -211,10 +211,10 @@ fn nor_is_one_that_is_meant_for_another() {
 fn a_socket_activation_without_its_files_is_refused() {
     let lab = lab();
     lab.write(&["sleep", "1000"], |_| ());
-    let id = lab.launch("exec");
+    let (id, new) = (lab.launch("exec"), lab.id("new"));
     for (arguments, code) in [
-        (&["run", "x"][..], 1),
-        (&["create", "x"], 1),
+        (&["run", &new][..], 1),
+        (&["create", &new], 1),
         (&["exec", &id, "true"], 255),
         (&["exec", "-d", &id, "true"], 255),
     ] {

@@ -9,6 +9,7 @@ mod common;
 mod handover;
 mod lifecycle;
 mod modes;
+mod notify;
 mod person;
 mod receivers;
 mod signals;

@@ -53,12 +53,13 @@ fn nobody_can_be_told() {
     ] {
         let text = |what: &str| format!("cannot send {what} to {name}: {expected}");
         for command in [&["create"][..], &["run", "--detach"]] {
-            let flags = ["--console-socket", &name, "new"];
+            let id = lab.id("new");
+            let flags = ["--console-socket", &name, &id];
             refused(&lab, &exec, &[command, &flags].concat(), &text("/dev/ptmx"));
         }
         refused(&lab, &exec, &["exec", "-dt", "--console-socket", &name, &exec, "sleep", "1000"], &text("/dev/ptmx"));
         refused(&lab, &exec, &["exec", "-d", "--pidfd-socket", &name, &exec, "sleep", "1000"], &text("pidfd"));
-        refused(&lab, &exec, &["run", "--pidfd-socket", &name, "new"], &text("pidfd"));
+        refused(&lab, &exec, &["run", "--pidfd-socket", &name, &lab.id("new")], &text("pidfd"));
     }
 }
 
@@ -76,7 +77,8 @@ fn a_peer_that_closes() {
     rustix::fs::mkfifoat(rustix::fs::CWD, lab.path.join("fifo"), rustix::fs::Mode::RWXU).unwrap();
     lab.write(&["sleep", "1000"], |spec| spec["hooks"] = hook);
     for command in [&["create"][..], &["run"], &["run", "--detach"]] {
-        let arguments = [command, &["--pidfd-socket", socket, "new"]].concat();
+        let id = lab.id("new");
+        let arguments = [command, &["--pidfd-socket", socket, &id]].concat();
         let child = lab.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
         drop(listener.accept().unwrap());
         fs::write(lab.path.join("fifo"), "go\n").unwrap();
@@ -97,12 +99,13 @@ fn a_pid_file_that_cannot_be_written() {
     let lab = lab();
     let exec = prepare(&lab, false);
     let directory = lab.path.to_str().unwrap();
+    let new = lab.id("new");
     for (file, why) in [("/nonexistent/pid", "No such file or directory"), (directory, "Is a directory")] {
         let expected = format!("cannot write the pid file {file}: {why}");
         for arguments in [
-            &["create", "--pid-file", file, "new"][..],
-            &["run", "--pid-file", file, "new"],
-            &["run", "--detach", "--pid-file", file, "new"],
+            &["create", "--pid-file", file, &new][..],
+            &["run", "--pid-file", file, &new],
+            &["run", "--detach", "--pid-file", file, &new],
             &["exec", "--pid-file", file, &exec, "sleep", "1000"],
             &["exec", "--detach", "--pid-file", file, &exec, "sleep", "1000"],
         ] {
@@ -121,12 +124,12 @@ fn a_terminal_needs_somebody_to_take_it() {
     let useless = "cannot use console socket if brig will not detach or allocate tty";
 
     let exec = prepare(&lab, true);
-    refused(&lab, &exec, &["create", "new"], needs);
-    refused(&lab, &exec, &["run", "--detach", "new"], needs);
+    refused(&lab, &exec, &["create", &lab.id("new")], needs);
+    refused(&lab, &exec, &["run", "--detach", &lab.id("new")], needs);
     refused(&lab, &exec, &["exec", "--detach", "--tty", &exec, "sleep", "1000"], needs);
-    refused(&lab, &exec, &["run", "--console-socket", socket, "new"], useless);
+    refused(&lab, &exec, &["run", "--console-socket", socket, &lab.id("new")], useless);
     refused(&lab, &exec, &["exec", "--tty", "--console-socket", socket, &exec, "sleep", "1000"], useless);
     lab.write(&["true"], |_| ());
-    refused(&lab, &exec, &["create", "--console-socket", socket, "new"], useless);
+    refused(&lab, &exec, &["create", "--console-socket", socket, &lab.id("new")], useless);
     refused(&lab, &exec, &["exec", "--detach", "--console-socket", socket, &exec, "sleep", "1000"], useless);
 }

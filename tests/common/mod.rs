@@ -145,7 +145,12 @@ impl Lab {
         let prefix = format!("{}-", self.path.file_name().unwrap().to_str().unwrap());
         find(Path::new("/sys/fs/cgroup"), &prefix, 4, &mut found);
         let state = fs::read_dir(self.path.join("state")).into_iter().flatten().flatten();
-        found.extend(state.map(|entry| entry.path()).filter(|path| !path.ends_with("@seccomp")));
+        found.extend(
+            state.map(|entry| entry.path()).filter(|path| !path.ends_with("@seccomp") && !path.ends_with("@notify")),
+        );
+        found.extend(
+            fs::read_dir(self.path.join("state/@notify")).into_iter().flatten().flatten().map(|entry| entry.path()),
+        );
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         found.extend(mounts.lines().filter(|line| line.contains(&format!("/{prefix}"))).map(PathBuf::from));
         found.extend(processes().filter(|process| {

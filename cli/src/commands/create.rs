@@ -22,7 +22,7 @@ impl super::Run for Create {
     const ABOUT: &'static str = "Set a container up; its program waits for start";
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
-        self.launch.create(&globals.runtime()?, Mode::Detached, &Signals::block()?)?.keep();
+        self.launch.create(globals, Mode::Detached, &Signals::block()?)?.keep();
         Ok(ExitCode::SUCCESS)
     }
 }

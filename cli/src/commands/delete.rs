@@ -8,6 +8,7 @@ use clap::Args;
 use crate::arguments::Globals;
 use crate::error::Result;
 use crate::log::Log;
+use crate::notify;
 
 #[derive(Args)]
 pub struct Delete {
@@ -32,6 +33,8 @@ impl super::Run for Delete {
 
 impl Delete {
     fn delete(&self, globals: &Globals) -> Result<()> {
-        Ok(globals.runtime()?.container(&self.id)?.delete(self.force)?)
+        globals.runtime()?.container(&self.id)?.delete(self.force)?;
+        notify::clear(&notify::directory(&globals.state_directory(), &self.id));
+        Ok(())
     }
 }

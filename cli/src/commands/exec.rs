@@ -70,5 +70,5 @@ impl super::Run for Exec {
 fn attend(process: &Process, mut signals: Signals) -> Result<ExitCode> {
     let terminal = process.console()?.map(Terminal::attach).transpose()?;
     signals.take_all()?;
-    Ok(foreground::status(foreground::wait(process, &signals, terminal)?))
+    Ok(foreground::status(foreground::wait(process, &signals, terminal, None)?))
 }

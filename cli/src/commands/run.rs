@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig run`
 
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,7 +9,6 @@ use rustix::process::{getpid, set_child_subreaper};
 
 use crate::arguments::Globals;
 use crate::error::{Context, Result};
-use crate::ffi::Runtime;
 use crate::foreground;
 use crate::launch::{self, Mode};
 use crate::log::Log;
@@ -35,31 +35,36 @@ impl super::Run for Run {
     const ABOUT: &'static str = "Create a container, start it and wait for its end";
 
     fn run(self, globals: &Globals, log: &Log) -> Result<ExitCode> {
-        let runtime = globals.runtime()?;
-        if self.detach { self.detached(&runtime) } else { self.attached(&runtime, log) }
+        if self.detach { self.detached(globals, log) } else { self.attached(globals, log) }
     }
 }
 
 impl Run {
-    fn detached(self, runtime: &Runtime) -> Result<ExitCode> {
-        let container = self.launch.create(runtime, Mode::Detached, &Signals::block()?)?;
+    fn detached(self, globals: &Globals, log: &Log) -> Result<ExitCode> {
+        let signals = Signals::block()?;
+        let container = self.launch.create(globals, Mode::Detached, &signals)?;
+        let proxy = container.proxy(log)?;
         container.start()?;
+        if let Some(proxy) = proxy {
+            proxy.wait(container.init()?.pidfd()?.as_fd(), Some(&signals))?;
+        }
         container.keep();
         Ok(ExitCode::SUCCESS)
     }
 
-    fn attached(self, runtime: &Runtime, log: &Log) -> Result<ExitCode> {
+    fn attached(self, globals: &Globals, log: &Log) -> Result<ExitCode> {
         if !self.no_subreaper {
             set_child_subreaper(Some(getpid())).context(|| "cannot become a subreaper")?;
         }
         let mut signals = Signals::block()?;
-        let container = self.launch.create(runtime, Mode::Attached, &signals)?;
+        let container = self.launch.create(globals, Mode::Attached, &signals)?;
+        let proxy = container.proxy(log)?;
         let init = container.init()?;
         let terminal = init.console()?.map(Terminal::attach).transpose()?;
         // From here on a Ctrl-C is the container's.
         signals.take_all()?;
         container.start()?;
-        let exit = foreground::wait(&init, &signals, terminal)?;
+        let exit = foreground::wait(&init, &signals, terminal, proxy)?;
         if self.keep {
             container.keep();
         } else if let Err(error) = container.delete() {

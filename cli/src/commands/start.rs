@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig start`
 
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use clap::Args;
 use crate::arguments::Globals;
 use crate::error::Result;
 use crate::log::Log;
+use crate::notify::{self, Proxy};
 
 #[derive(Args)]
 pub struct Start {
@@ -19,8 +21,19 @@ impl super::Run for Start {
     const NAME: &'static str = "start";
     const ABOUT: &'static str = "Let a created container run its program";
 
-    fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
-        globals.runtime()?.container(&self.id)?.start()?;
+    fn run(self, globals: &Globals, log: &Log) -> Result<ExitCode> {
+        let container = globals.runtime()?.container(&self.id)?;
+        if !notify::is_wanted() {
+            container.start()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let init = container.init()?;
+        let directory = notify::directory(&globals.state_directory(), &self.id);
+        let proxy = Proxy::open(&directory, init.pid()?, log)?;
+        container.start()?;
+        if let Some(proxy) = proxy {
+            proxy.wait(init.pidfd()?.as_fd(), None)?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
