@@ -136,7 +136,7 @@ impl Program<'_> {
         self.filter.is_some() && !self.has_no_new_privileges()
     }
 
-    /// The paths that args[0] may mean: itself if it has a slash, else one in each directory of PATH.
+    /// The paths that `args[0]` may mean: itself if it has a slash, else one in each directory of PATH.
     fn candidates(&self) -> Result<Vec<CString>> {
         let program = self.args().first().map(String::as_str).unwrap_or_default();
         let pointer = &self.pointer("/args/0");
