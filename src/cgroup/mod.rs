@@ -3,7 +3,7 @@
 //!
 //! A cgroup's life is [`plan`](Cgroup::plan), which only computes; [`create`](Cgroup::create);
 //! the init joins ([`join_files`](Cgroup::join_files) in version 1, `CLONE_INTO_CGROUP` by
-//! [`directory`](Cgroup::directory) in the unified hierarchy); [`apply_limits`](Cgroup::apply_limits) and `apply_devices`, with
+//! [`directory`](Cgroup::directory) in the unified hierarchy); [`apply_limits`](Cgroup::apply_limits), with
 //! processes inside or without; [`kill`](Cgroup::kill); [`remove`](Cgroup::remove).
 //!
 //! The caller records the `Cgroup` on disk before `create` and again after it, before it clones. Then a crash
