@@ -22,7 +22,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench build install uninstall header abi check clean deps deps-test deps-bench FORCE
+.PHONY: help demo test spec-table compare bench build install uninstall header abi check clean deps deps-test deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -33,6 +33,12 @@ demo: deps-test build ## Runs a real container through the C example and through
 
 test: deps-test build ## Runs every test, then looks for what they left behind (as root)
 	@scripts/test.sh
+
+spec-table: deps-test ## Writes into docs/spec.md what brig makes of each field (as root)
+	@BRIG_TABLE=update $(CARGO) test --quiet --package brig-cli --test table
+
+compare: deps-bench ## The same rows with runc and crun, into the columns beside it
+	@BRIG_TABLE=compare $(CARGO) test --quiet --package brig-cli --test table every_field_is_honoured
 
 bench: deps-bench build ## Measures against runc, crun and a hand-written C floor
 	@benches/run.sh

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::mount_options::{Effect, mount_option};
 use super::pointer::each;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 
 /// A place (see [`each`]), the value there that it is about (any, if `None`), and what is missing.
 type Row = (&'static str, Option<&'static str>, &'static str);
@@ -40,23 +40,22 @@ pub fn refuses(place: &str) -> bool {
     TABLE.iter().any(|row| row.0 == place)
 }
 
-/// Refuses what an exec cannot do yet.
-pub fn check_exec(document: &Value) -> Result<()> {
-    check_table(EXEC, document)?;
-    check(document)
+/// What an exec cannot do yet.
+pub fn check_exec(document: &Value) -> Vec<Error> {
+    let mut refusals = check_table(EXEC, document);
+    refusals.extend(check(document));
+    refusals
 }
 
-/// Refuses what cannot be done yet.
-pub fn check(document: &Value) -> Result<()> {
+/// What cannot be done yet.
+pub fn check(document: &Value) -> Vec<Error> {
     check_table(TABLE, document)
 }
 
-fn check_table(table: &[Row], document: &Value) -> Result<()> {
-    let mut refusal = None;
+fn check_table(table: &[Row], document: &Value) -> Vec<Error> {
+    let mut refusals = Vec::new();
     let mut refuse = |at: String, what: &str| {
-        refusal.get_or_insert_with(|| {
-            Error::config(at, format!("brig does not support {what} yet")).kind(Kind::Unsupported)
-        });
+        refusals.push(Error::config(at, format!("brig does not support {what} yet")).kind(Kind::Unsupported));
     };
     for (place, only, what) in table {
         each(document, place, &mut |at, value| {
@@ -72,5 +71,5 @@ fn check_table(table: &[Row], document: &Value) -> Result<()> {
             refuse(at.to_string(), &format!("mounts with the option {name}"));
         }
     });
-    refusal.map_or(Ok(()), Err)
+    refusals
 }

@@ -8,8 +8,8 @@
 use serde_json::{Map, Value};
 
 use super::parse::describe;
-use super::pointer::{each, each_mut, join};
-use crate::error::{Error, Result};
+use super::pointer::{Place, each, each_mut};
+use crate::error::Error;
 
 /// Members that say nothing to Linux (config.md, "Platform-specific configuration"), or are not of the specification
 /// though oci-spec has them. Their content is not our business, be it right or wrong.
@@ -117,7 +117,8 @@ pub fn normalize(document: &mut Value) {
     // Since 1.3 pids.limit is optional, and 0 is a limit. oci-spec takes 0 for no value.
     each_mut(document, "/linux/resources", &mut |resources| {
         if let Value::Object(resources) = resources {
-            resources.retain(|key, value| key != "pids" || value.get("limit").is_some_and(|limit| !limit.is_null()));
+            let is_unlimited = |pids: &Map<String, Value>| pids.get("limit").is_none_or(Value::is_null);
+            resources.retain(|key, value| key != "pids" || !value.as_object().is_some_and(is_unlimited));
         }
     });
     // A relative destination is deprecated, but means one relative to "/" (config.md, "Mounts").
@@ -141,19 +142,16 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The first place where the document has not the shape of a configuration.
-pub fn check(document: &Value) -> Result<()> {
-    let mut wrong = None;
-    let mut refuse = |at: String, message: String| {
-        wrong.get_or_insert_with(|| Error::config(at, message));
-    };
+/// The places where the document has not the shape of a configuration.
+pub fn check(document: &Value) -> Vec<Error> {
+    let mut wrong = Vec::new();
+    let mut refuse = |at: String, message: String| wrong.push(Error::config(at, message));
     for (pattern, members) in OBJECTS {
         each(document, pattern, &mut |at, value| match value {
             // `null` is how some write "not set"; in a list, the types refuse it.
             Value::Null => {}
             Value::Object(object) => {
-                let absent = |key: &&&str| object.get(**key).is_none_or(Value::is_null);
-                if let Some(key) = members.iter().find(absent) {
+                for key in members.iter().filter(|key| object.get(**key).is_none_or(Value::is_null)) {
                     refuse(format!("{at}/{key}"), "is missing".into());
                 }
             }
@@ -176,27 +174,31 @@ pub fn check(document: &Value) -> Result<()> {
         }
     });
     for member in KERNEL {
-        if let Some(value) = document.get(member)
-            && let Some(at) = find_nul(value)
-        {
-            refuse(join("", member) + &at, "has a NUL character".into());
+        if let Some(value) = document.get(member) {
+            walk(value, &Place::document().key(member), &mut |at, text| {
+                if text.contains('\0') {
+                    refuse(at.to_string(), "has a NUL character".into());
+                }
+            });
         }
     }
-    wrong.map_or(Ok(()), Err)
+    wrong
 }
 
-/// Where a string, or a key, has a NUL. It would end the string early in the kernel: what was checked
-/// would not be what is used.
-fn find_nul(value: &Value) -> Option<String> {
+/// Calls `visit` with every string and every key. A NUL would end one early in the kernel: what was checked would not be
+/// what is used.
+fn walk(value: &Value, at: &Place<'_>, visit: &mut impl FnMut(&Place<'_>, &str)) {
     match value {
-        Value::String(text) => text.contains('\0').then(String::new),
+        Value::String(text) => visit(at, text),
         Value::Array(list) => {
-            list.iter().enumerate().find_map(|(index, value)| Some(join("", index) + &find_nul(value)?))
+            list.iter().enumerate().for_each(|(index, value)| walk(value, &at.index(index), visit));
         }
-        Value::Object(object) => object.iter().find_map(|(key, value)| {
-            let inside = if key.contains('\0') { Some(String::new()) } else { find_nul(value) };
-            Some(join("", key) + &inside?)
-        }),
-        _ => None,
+        Value::Object(object) => {
+            for (key, value) in object {
+                visit(&at.key(key), key);
+                walk(value, &at.key(key), visit);
+            }
+        }
+        _ => {}
     }
 }

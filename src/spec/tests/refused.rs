@@ -18,7 +18,7 @@ pub(super) fn refused_together(changes: &[(&str, Value)], kind: Kind, at: &str, 
     assert_eq!(error.pointer.as_deref(), Some(at), "{changes:?}: {error}");
     assert_eq!(error.kind, kind, "{error}");
     assert!(error.message.contains(words), "{changes:?}: {error:?} has no {words:?}");
-    assert!(error.message.starts_with(&format!("{at}: ")), "{error}");
+    assert!(error.message.starts_with(&format!("{}: ", at.replace('\0', "\\0"))), "{error}");
     for leak in ["u32", "i64", "usize", "struct", "variant", "Option", "LinuxSec"] {
         assert!(!error.message.contains(leak), "{error}");
     }
