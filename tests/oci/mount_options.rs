@@ -215,7 +215,8 @@ fn the_filesystem_can_be_changed_too() {
 /// Host mounts that are cloned for a user namespace are slaves, unless the options ask for something else.
 #[test]
 fn propagation_in_a_user_namespace() {
-    let table: [(&[&str], fn(&str) -> bool); 5] = [
+    type Judge = fn(&str) -> bool;
+    let table: [(&[&str], Judge); 5] = [
         (&[], |fields| fields.starts_with("master:")),
         (&["rprivate"], str::is_empty),
         (&["rslave"], |fields| fields.starts_with("master:")),
