@@ -4,6 +4,7 @@
 
 mod builder;
 mod cgroups;
+mod common;
 mod devices;
 mod exec;
 mod failure;
@@ -11,6 +12,7 @@ pub mod hooks;
 mod mounts;
 mod namespaces;
 mod process;
+mod scheduling;
 pub mod seccomp;
 mod show;
 
@@ -21,9 +23,11 @@ use brig_wire::{POINT_COMMIT, Step};
 use oci_spec::runtime::{LinuxNamespaceType as Kind, Process, Spec};
 
 pub use builder::{Slot, Steps};
+pub use common::Common;
 pub use exec::{Exec, Joined};
 pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
+use scheduling::Moment;
 
 use crate::cgroup;
 use crate::error::{Error, Result};
@@ -64,6 +68,8 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// The version 1 cgroups that init enters.
     pub cgroups: Vec<PathBuf>,
+    /// What every program of the container has, for the record.
+    pub common: Common,
     /// The seccomp filter, for the record.
     pub filter: Option<seccomp::Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
@@ -125,6 +131,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
         context.namespaces.supervise(&mut steps);
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
+    scheduling::io_priority(&mut steps, process, "/process/ioPriority");
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
@@ -140,8 +147,15 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
         Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
         None => None,
     };
-    let extra_files = inputs.extra_files;
-    let program = process::Program { process, at: "/process", filter: filter.as_ref(), extra_files };
+    let common = Common::compile(linux)?;
+    let program = process::Program {
+        process,
+        at: "/process",
+        common: &common,
+        filter: filter.as_ref(),
+        extra_files: inputs.extra_files,
+        scheduled: if context.namespaces.schedules(process) { Moment::Before } else { Moment::Prepared },
+    };
     program.files(&mut steps);
     program.session(&mut steps);
     program.prepare(&mut steps)?;
@@ -149,7 +163,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     program.execute(&mut steps)?;
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
-    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })
+    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, common, filter, rootfs })
 }
 
 /// Before anything else: once init is not dumpable, its /proc files belong to the host's root.

@@ -15,8 +15,11 @@ mod environment;
 mod exec;
 mod hooks;
 mod lifecycle;
+mod memory_policy;
 mod pause;
+mod personality;
 mod plans;
+mod scheduling;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]

@@ -48,13 +48,18 @@ const ATTRIBUTES: &[(u64, &str)] = &[
 const TARGET: &[(u64, &str)] =
     &[(crate::attach::NO_SYMLINKS as u64, "no-symlinks"), (crate::attach::INSIDE_PROC as u64, "inside-proc")];
 
-const POINTS: &[(u64, &str)] =
-    &[(crate::POINT_COMMIT as u64, "commit"), (crate::POINT_HOOKS as u64, "hooks"), (crate::POINT_MAPS as u64, "maps")];
+const POINTS: &[(u64, &str)] = &[
+    (crate::POINT_COMMIT as u64, "commit"),
+    (crate::POINT_HOOKS as u64, "hooks"),
+    (crate::POINT_LIMITS as u64, "limits"),
+    (crate::POINT_MAPS as u64, "maps"),
+];
 
 impl Style {
     /// The one for this field of this step.
     pub(crate) fn of(step: &str, field: &str) -> Self {
         match (step, field) {
+            ("IoPriority" | "Personality", "value") | ("MemoryPolicy", "mode") | (_, "cpus" | "nodes") => Self::Hex,
             (_, "mode" | "mask") => Self::Octal,
             (_, "set" | "clear" | "attrs") => Self::Names(ATTRIBUTES),
             (_, "propagation") => Self::Names(PROPAGATION),
