@@ -113,7 +113,7 @@ macro_rules! structures {
 }
 
 structures! {
-    i32 u64 __kernel_timespec __user_cap_header_struct [__user_cap_data_struct; 2] clone_args ifreq kernel_sigaction
+    i32 u64 __kernel_timespec __user_cap_header_struct [__kernel_timespec; 2] [__user_cap_data_struct; 2] clone_args ifreq kernel_sigaction
     mount_attr msghdr open_how [pollfd; 2] rlimit64 sched_attr sock_fprog statfs statx winsize
 }
 
@@ -156,11 +156,13 @@ calls! {
     fn execve(path: &CStr, arguments: &[usize], environment: &[usize]) -> ();
     fn faccessat2(dir: &Fd, path: &CStr, mode: u32, flags: u32) -> ();
     fn fchdir(fd: &Fd) -> ();
+    fn fchmodat(dir: &Fd, path: &CStr, mode: u32) -> ();
     fn fchownat(dir: &Fd, path: &CStr, uid: u32, gid: u32, flags: u32) -> ();
     fn fcntl(fd: &Fd, command: u32, value: usize) -> usize;
     fn fsconfig(fs: &Fd, command: u32, key: Option<&CStr>, value: Option<&CStr>, aux: u32) -> ();
     fn fsmount(fs: &Fd, flags: u32, attributes: u32) -> Fd;
     fn fsopen(name: &CStr, flags: u32) -> Fd;
+    fn fspick(dir: &Fd, path: &CStr, flags: u32) -> Fd;
     fn fstatfs(fd: &Fd, status: &mut statfs) -> ();
     fn ioprio_set(which: u32, who: u32, value: u32) -> ();
     fn kill(pid: isize, signal: u32) -> ();
@@ -182,6 +184,7 @@ calls! {
     fn sched_setaffinity(pid: u32, size: usize, cpus: &[u8]) -> ();
     fn sched_setattr(pid: u32, attributes: &sched_attr, flags: u32) -> ();
     fn seccomp(operation: u32, flags: u32, program: &sock_fprog) -> ();
+    fn sendfile(to: &Fd, from: &Fd, offset: usize, count: usize) -> usize;
     fn sendmsg(socket: &Fd, message: &msghdr, flags: u32) -> usize;
     fn set_mempolicy(mode: u32, nodes: &[u8], bits: usize) -> ();
     fn setns(fd: &Fd, kind: u32) -> ();
@@ -195,6 +198,7 @@ calls! {
     fn umount2(path: &CStr, flags: u32) -> ();
     fn unlinkat(dir: &Fd, path: &CStr, flags: u32) -> ();
     fn unshare(flags: u32) -> ();
+    fn utimensat(dir: &Fd, path: &CStr, times: &[__kernel_timespec; 2], flags: u32) -> ();
     fn wait4(pid: usize, status: &mut i32, options: u32, usage: usize) -> usize;
 }
 
@@ -231,6 +235,12 @@ pub fn write(fd: &Fd, bytes: &[u8]) -> Result<()> {
         count if count == bytes.len() => Ok(()),
         _ => Err(Errno::EIO),
     }
+}
+
+/// fsetxattr(2)
+pub fn set_attribute(fd: &Fd, name: &CStr, value: &[u8]) -> Result<()> {
+    // SAFETY: the name and the value live through the call.
+    unsafe { syscall!(Sysno::fsetxattr, fd.word(), name.word(), value.as_ptr(), value.len(), 0) }.map(drop)
 }
 
 /// sethostname(2)

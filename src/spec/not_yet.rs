@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the specification has and brig does not do yet. To ignore it would be to lie: it is refused.
 //!
-//! Whoever builds one of these removes its row (or changes its effect in `mount_options`); the features
-//! structure follows.
+//! Whoever builds one of these removes its row; the features structure follows.
 
 use serde_json::Value;
 
-use super::mount_options::{Effect, mount_option};
 use super::pointer::each;
 use crate::error::{Error, Kind, Result};
 
@@ -16,8 +14,6 @@ type Row = (&'static str, Option<&'static str>, &'static str);
 const TABLE: &[Row] = &[
     ("/process/apparmorProfile", None, "AppArmor"),
     ("/process/selinuxLabel", None, "SELinux"),
-    ("/mounts/*/uidMappings", None, ID_MAPPED_MOUNTS),
-    ("/mounts/*/gidMappings", None, ID_MAPPED_MOUNTS),
     ("/linux/mountLabel", None, "SELinux"),
     ("/linux/netDevices", None, "network devices"),
     ("/linux/intelRdt", None, "Intel RDT"),
@@ -25,7 +21,6 @@ const TABLE: &[Row] = &[
     ("/linux/seccomp/syscalls/*/action", Some("SCMP_ACT_NOTIFY"), SECCOMP_NOTIFY),
 ];
 
-const ID_MAPPED_MOUNTS: &str = "ID-mapped mounts";
 const SECCOMP_NOTIFY: &str = "seccomp notifications";
 
 /// Whether a configuration that uses `place` is refused.
@@ -48,12 +43,5 @@ pub fn check(document: &Value) -> Result<()> {
             }
         });
     }
-    each(document, "/mounts/*/options/*", &mut |at, value| {
-        if let Some(name) = value.as_str()
-            && mount_option(name) == Some(&Effect::NotYet)
-        {
-            refuse(at.to_string(), &format!("mounts with the option {name}"));
-        }
-    });
     refusal.map_or(Ok(()), Err)
 }
