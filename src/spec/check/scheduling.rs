@@ -21,16 +21,12 @@ pub fn scheduler(process: &Process, problems: &mut Problems) {
         problems.add(at("nice"), format!("must be from -20 to 19, not {nice}"));
     }
     let (policy, priority) = (scheduler.policy(), scheduler.priority().unwrap_or_default());
-    match policy {
-        Policy::SchedFifo | Policy::SchedRr => {
-            if !(1..=99).contains(&priority) {
-                problems.add(at("priority"), format!("must be from 1 to 99 for {policy}, not {priority}"));
-            }
-        }
-        _ if priority != 0 => {
+    match (matches!(policy, Policy::SchedFifo | Policy::SchedRr), priority) {
+        (true, 1..=99) | (false, 0) => {}
+        (true, _) => problems.add(at("priority"), format!("must be from 1 to 99 for {policy}, not {priority}")),
+        (false, _) => {
             problems.add(at("priority"), format!("{policy} has no priorities; SCHED_FIFO and SCHED_RR have"));
         }
-        _ => {}
     }
     match policy {
         Policy::SchedDeadline => deadline(scheduler, problems),
