@@ -165,6 +165,7 @@ calls! {
     fn fspick(dir: &Fd, path: &CStr, flags: u32) -> Fd;
     fn fstatfs(fd: &Fd, status: &mut statfs) -> ();
     fn ioprio_set(which: u32, who: u32, value: u32) -> ();
+    fn keyctl(operation: u32, a: usize, b: usize) -> usize;
     fn kill(pid: isize, signal: u32) -> ();
     fn lseek(fd: &Fd, offset: u64, whence: u32) -> usize;
     fn mkdirat(dir: &Fd, path: &CStr, mode: u32) -> ();

@@ -69,6 +69,8 @@ pub struct Record {
     pub common: Common,
     /// The SECCOMP_FILTER_FLAG_* of its filter, if it has one; the filter is in a file of its own.
     pub filter: Option<u32>,
+    /// Whether it has a session keyring, which an exec joins.
+    pub keyring: bool,
     /// Hooks that are still to come.
     pub poststart: Vec<Hook>,
     /// Hooks that are still to come.
@@ -141,6 +143,7 @@ impl Record {
             process: None,
             common: Common::default(),
             filter: None,
+            keyring: false,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,

@@ -9,7 +9,7 @@ use super::builder::{Slot, Steps};
 use super::process::Program;
 use super::scheduling::{self, Moment};
 use super::seccomp::Filter;
-use super::{Common, cgroups, devices, oom_score};
+use super::{Common, cgroups, devices, labels, oom_score};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
 
@@ -26,6 +26,8 @@ pub struct Joined<'a> {
     pub common: &'a Common,
     /// Its seccomp filter.
     pub filter: Option<&'a Filter>,
+    /// Its id, if it has a session keyring.
+    pub keyring: Option<&'a str>,
 }
 
 /// A compiled exec.
@@ -51,6 +53,8 @@ impl Exec {
 
         let mut steps = Steps::new();
         oom_score(&mut steps, process, "/oomScoreAdj")?;
+        // By the procfs of the host, which is let go with its mount namespace.
+        labels::process(&mut steps, process, "")?;
         scheduling::io_priority(&mut steps, process, "/ioPriority");
         // Before anybody in the container can see it (CVE-2016-9962).
         steps.origin("").push(Step::Undumpable {});
@@ -62,6 +66,9 @@ impl Exec {
             scheduling::of_exec(&mut steps, process);
         }
         join(&mut steps, container.namespaces);
+        if let Some(id) = container.keyring {
+            labels::keyring(&mut steps, id, process, "")?;
+        }
         devices::console(steps.origin("/terminal"), process);
         program.files(&mut steps);
         program.prepare(&mut steps)?;

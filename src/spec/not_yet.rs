@@ -12,9 +12,6 @@ use crate::error::{Error, Kind, Result};
 type Row = (&'static str, Option<&'static str>, &'static str);
 
 const TABLE: &[Row] = &[
-    ("/process/apparmorProfile", None, "AppArmor"),
-    ("/process/selinuxLabel", None, "SELinux"),
-    ("/linux/mountLabel", None, "SELinux"),
     ("/linux/netDevices", None, "network devices"),
     ("/linux/intelRdt", None, "Intel RDT"),
     ("/linux/seccomp/listenerPath", None, SECCOMP_NOTIFY),

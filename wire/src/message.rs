@@ -151,6 +151,8 @@ acts! {
     41 OnDirectory "mount a file on a directory"
     42 Copy "copy what is there"
     43 FsReconfigure "change the filesystem"
+    44 Label "set the SELinux label"
+    45 Keyring "make the session keyring"
     50 MemoryPolicy "set it"
 }
 

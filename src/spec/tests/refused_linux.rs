@@ -197,9 +197,6 @@ fn seccomp() {
 #[test]
 fn not_yet() {
     for (at, value, place, words) in [
-        ("/process/apparmorProfile", json!("x"), "/process/apparmorProfile", "does not support AppArmor yet"),
-        ("/process/selinuxLabel", json!("x"), "/process/selinuxLabel", "SELinux"),
-        ("/linux/mountLabel", json!("x"), "/linux/mountLabel", "SELinux"),
         ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
         ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),
         (
