@@ -10,7 +10,9 @@ mod default;
 mod features;
 pub mod mount_options;
 mod not_yet;
+pub mod number_list;
 mod parse;
+pub mod personality;
 pub mod pointer;
 mod repair;
 mod shape;
@@ -63,6 +65,7 @@ fn read(json: &[u8]) -> std::result::Result<Spec, Vec<Error>> {
     let mut document = parse::document(json).map_err(|error| vec![error])?;
     shape::normalize(&mut document);
     let shape = shape::check(&document);
+    shape::respell(&mut document);
     let not_yet = not_yet::check(&document);
     if shape.is_empty()
         && let Ok(spec) = parse::typed(&document)
@@ -104,7 +107,8 @@ pub fn process_text(json: &[u8]) -> Result<Box<RawValue>> {
 }
 
 /// What a process has of the container's own unless it says otherwise, as with other runtimes.
-const INHERITED: [&str; 4] = ["capabilities", "rlimits", "oomScoreAdj", "execCPUAffinity"];
+const INHERITED: [&str; 6] =
+    ["capabilities", "rlimits", "oomScoreAdj", "execCPUAffinity", "apparmorProfile", "selinuxLabel"];
 
 /// Reads and checks the `process` object of an exec; pointers of errors are relative to it. `own` is the container's own
 /// process, which was checked when it was created.
@@ -120,7 +124,7 @@ pub fn load_process(json: &[u8], own: Option<&RawValue>) -> Result<Process> {
         let document = complete(json!({ "process": object }))?;
         let Whole { process } = parse::typed(&document)?;
         refuse(check::process(&process))?;
-        refuse(not_yet::check_exec(&document))?;
+        refuse(not_yet::check(&document))?;
         Ok(process)
     })
 }
@@ -129,7 +133,7 @@ fn inherit(process: &mut Value, own: &RawValue) {
     let Value::Object(process) = process else { return };
     let own: BTreeMap<String, &RawValue> = serde_json::from_str(own.get()).unwrap_or_default();
     for key in INHERITED {
-        if process.get(key).is_some_and(|value| !value.is_null()) {
+        if process.get(key).is_some_and(|value| !value.is_null() && value != "") {
             continue;
         }
         if let Some(value) = own.get(key).and_then(|text| serde_json::from_str(text.get()).ok()) {
@@ -159,9 +163,11 @@ pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
     })
 }
 
+/// Brings it into the shape that the types of oci-spec read.
 fn complete(mut document: Value) -> Result<Value> {
     shape::normalize(&mut document);
     refuse(shape::check(&document))?;
+    shape::respell(&mut document);
     Ok(document)
 }
 

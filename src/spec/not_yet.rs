@@ -12,21 +12,11 @@ use crate::error::{Error, Kind};
 type Row = (&'static str, Option<&'static str>, &'static str);
 
 const TABLE: &[Row] = &[
-    ("/process/apparmorProfile", None, "AppArmor"),
-    ("/process/selinuxLabel", None, "SELinux"),
-    ("/process/scheduler", None, "scheduling policies"),
-    ("/process/ioPriority", None, "I/O priorities"),
-    ("/linux/mountLabel", None, "SELinux"),
     ("/linux/netDevices", None, "network devices"),
     ("/linux/intelRdt", None, "Intel RDT"),
-    ("/linux/memoryPolicy", None, "memory policies"),
-    ("/linux/personality", None, "personalities"),
     ("/linux/seccomp/listenerPath", None, SECCOMP_NOTIFY),
     ("/linux/seccomp/syscalls/*/action", Some("SCMP_ACT_NOTIFY"), SECCOMP_NOTIFY),
 ];
-
-/// What is of no concern to a create.
-const EXEC: &[Row] = &[("/process/execCPUAffinity", None, "CPU affinities")];
 
 const SECCOMP_NOTIFY: &str = "seccomp notifications";
 
@@ -35,24 +25,13 @@ pub fn refuses(place: &str) -> bool {
     TABLE.iter().any(|row| row.0 == place)
 }
 
-/// What an exec cannot do yet.
-pub fn check_exec(document: &Value) -> Vec<Error> {
-    let mut refusals = check_table(EXEC, document);
-    refusals.extend(check(document));
-    refusals
-}
-
 /// What cannot be done yet.
 pub fn check(document: &Value) -> Vec<Error> {
-    check_table(TABLE, document)
-}
-
-fn check_table(table: &[Row], document: &Value) -> Vec<Error> {
     let mut refusals = Vec::new();
     let mut refuse = |at: String, what: &str| {
         refusals.push(Error::config(at, format!("brig does not support {what} yet")).kind(Kind::Unsupported));
     };
-    for (place, only, what) in table {
+    for (place, only, what) in TABLE {
         each(document, place, &mut |at, value| {
             if !value.is_null() && only.is_none_or(|only| value == only) {
                 refuse(at.to_string(), what);

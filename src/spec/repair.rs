@@ -47,9 +47,7 @@ pub fn read(mut document: Value, length: usize, known: Vec<Error>) -> Repaired {
         };
         let place = error.pointer.clone().unwrap_or_default();
         let original = repaired.original(&place);
-        if !repaired.told.contains(&original) {
-            repaired.tell(relocate(error, original, "config.json"));
-        }
+        repaired.tell(relocate(error, original, "config.json"));
         if !repaired.mend(&mut document, &place) {
             return repaired;
         }
@@ -68,8 +66,12 @@ impl Repaired {
         }
     }
 
+    /// Adds the one mistake that is told of a place.
     fn tell(&mut self, mistake: Error) {
         let place = mistake.pointer.clone().unwrap_or_default();
+        if self.told.contains(&place) {
+            return;
+        }
         self.around.extend(outwards(&place).map(str::to_owned));
         self.told.insert(place);
         self.mistakes.push(mistake);
