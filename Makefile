@@ -22,7 +22,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test spec-table compare bench build install uninstall header abi check clean deps deps-test deps-bench FORCE
+.PHONY: help demo test spec-table compare fuzz bench build install uninstall header abi check clean deps deps-test deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -33,6 +33,9 @@ demo: deps-test build ## Runs a real container through the C example and through
 
 test: deps-test build ## Runs every test, then looks for what they left behind (as root)
 	@scripts/test.sh
+
+fuzz: deps-test ## Fuzzes what reads config.json for FUZZ_SECONDS (default 600)
+	@scripts/fuzz.sh
 
 spec-table: deps-test ## Writes into docs/spec.md what brig makes of each field (as root)
 	@BRIG_TABLE=update $(CARGO) test --quiet --package brig-cli --test table
