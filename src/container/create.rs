@@ -41,6 +41,8 @@ pub struct CreateOptions<'a> {
     pub no_pivot: bool,
     /// A supervisor stays, and records how init ends.
     pub supervised: bool,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -75,7 +77,8 @@ impl Container {
         let created = launch::create(&request, record)?;
         directory.keep();
         let init = Process::supervised(created.init.pid, created.pidfd, created.console, created.supervisor);
-        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)) })
+        let takes_listener = options.takes_listener;
+        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)), takes_listener })
     }
 
     /// The plan of such a create, as text.
@@ -109,6 +112,7 @@ impl Prepared {
             no_pivot: options.no_pivot,
             extra_files: options.fds.len(),
             supervised: options.supervised,
+            takes_listener: options.takes_listener,
         };
         let plan = plan::compile(&spec, &inputs)?;
         if let Some(rootfs) = &plan.rootfs {
@@ -162,6 +166,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
+        listener: plan.filter.as_ref().and_then(|filter| filter.listener.clone()),
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
         poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),
         init: None,

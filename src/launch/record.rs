@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Hook;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
 use crate::plan::Place;
+use crate::plan::seccomp::Listener;
 use crate::sys::pidfd;
 
 /// Raised when the format changes in a way that older versions cannot read.
@@ -66,6 +67,8 @@ pub struct Record {
     pub process: Option<Box<RawValue>>,
     /// The SECCOMP_FILTER_FLAG_* of its filter, if it has one; the filter is in a file of its own.
     pub filter: Option<u32>,
+    /// Who answers what that notifies of.
+    pub listener: Option<Listener>,
     /// Hooks that are still to come.
     pub poststart: Vec<Hook>,
     /// Hooks that are still to come.
@@ -137,6 +140,7 @@ impl Record {
             after_gate: BTreeMap::new(),
             process: None,
             filter: None,
+            listener: None,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,
@@ -151,6 +155,11 @@ impl Record {
 
     /// The state as the spec defines it, with the fields that runc adds (rootfs, created, owner).
     pub fn state(&self, status: &str, pid: Option<i32>) -> String {
+        serde_json::to_string_pretty(&self.state_value(status, pid)).unwrap_or_default()
+    }
+
+    /// The same as part of another document.
+    pub fn state_value(&self, status: &str, pid: Option<i32>) -> Value {
         let mut state = json!({
             "ociVersion": self.oci_version,
             "id": self.id,
@@ -164,7 +173,7 @@ impl Record {
             state["annotations"] = json!(self.annotations);
         }
         state["owner"] = json!(owner_name(self.owner));
-        serde_json::to_string_pretty(&state).unwrap_or_default()
+        state
     }
 }
 

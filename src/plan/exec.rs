@@ -31,6 +31,8 @@ pub struct Exec {
     pub steps: Steps,
     /// Whether it goes on in a second process, since only children are in a joined pid namespace.
     pub forks: bool,
+    /// Whether its filter has a listener.
+    pub listens: bool,
 }
 
 impl Exec {
@@ -54,7 +56,8 @@ impl Exec {
         }
         program.session(&mut steps);
         program.execute(&mut steps)?;
-        Ok(Self { steps, forks })
+        let listens = container.filter.is_some_and(|filter| filter.listener.is_some());
+        Ok(Self { steps, forks, listens })
     }
 }
 

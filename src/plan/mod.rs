@@ -25,6 +25,8 @@ pub use exec::{Exec, Joined};
 pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
 
+use seccomp::Filter;
+
 use crate::cgroup;
 use crate::error::{Error, Result};
 use crate::spec;
@@ -52,6 +54,8 @@ pub struct Inputs<'a> {
     pub extra_files: usize,
     /// A supervisor stays as the parent of the container's init.
     pub supervised: bool,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
 }
 
 /// A compiled plan.
@@ -65,7 +69,7 @@ pub struct Plan {
     /// The version 1 cgroups that init enters.
     pub cgroups: Vec<PathBuf>,
     /// The seccomp filter, for the record.
-    pub filter: Option<seccomp::Filter>,
+    pub filter: Option<Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
 }
@@ -140,6 +144,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
         Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
         None => None,
     };
+    if let (Some(Filter { listener: Some(listener), .. }), Some(seccomp)) = (&filter, linux.seccomp()) {
+        listener.check(seccomp, inputs.takes_listener)?;
+    }
     let extra_files = inputs.extra_files;
     let program = process::Program { process, at: "/process", filter: filter.as_ref(), extra_files };
     program.files(&mut steps);

@@ -25,15 +25,12 @@ const TABLE: &[Row] = &[
     ("/linux/intelRdt", None, "Intel RDT"),
     ("/linux/memoryPolicy", None, "memory policies"),
     ("/linux/personality", None, "personalities"),
-    ("/linux/seccomp/listenerPath", None, SECCOMP_NOTIFY),
-    ("/linux/seccomp/syscalls/*/action", Some("SCMP_ACT_NOTIFY"), SECCOMP_NOTIFY),
 ];
 
 /// What is of no concern to a create.
 const EXEC: &[Row] = &[("/process/execCPUAffinity", None, "CPU affinities")];
 
 const ID_MAPPED_MOUNTS: &str = "ID-mapped mounts";
-const SECCOMP_NOTIFY: &str = "seccomp notifications";
 
 /// Whether a configuration that uses `place` is refused.
 pub fn refuses(place: &str) -> bool {

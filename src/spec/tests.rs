@@ -78,11 +78,18 @@ fn the_features_are_those_of_the_tables() {
         }
         load(with(&changes).as_bytes()).unwrap();
     }
-    for (list, field) in [("actions", "defaultAction"), ("archs", "architectures/-"), ("supportedFlags", "flags/-")] {
+    let rule = |name: &str| json!({ "names": ["mkdir"], "action": name });
+    let itself = |name: &str| json!(name);
+    let seccomp: [(_, _, &dyn Fn(&str) -> Value); 3] = [
+        ("actions", "syscalls/-", &rule),
+        ("archs", "architectures/-", &itself),
+        ("supportedFlags", "flags/-", &itself),
+    ];
+    for (list, field, value) in seccomp {
         for name in names(&format!("/linux/seccomp/{list}")) {
             let changes = [
                 ("/linux/seccomp/defaultAction", json!("SCMP_ACT_ALLOW")),
-                (&format!("/linux/seccomp/{field}"), json!(name)),
+                (&format!("/linux/seccomp/{field}"), value(name)),
             ];
             load(with(&changes).as_bytes()).unwrap();
         }

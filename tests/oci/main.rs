@@ -17,6 +17,7 @@ mod hooks;
 mod lifecycle;
 mod pause;
 mod plans;
+mod seccomp;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]
