@@ -8,6 +8,7 @@ mod files;
 mod filter;
 pub mod gate;
 pub mod hooks;
+mod id_map;
 mod listener;
 mod maps;
 mod newborn;
