@@ -72,6 +72,7 @@ impl Init {
             Step::OpenProc {} => keep(&mut self.proc, namespace::open_proc()),
             Step::Sysctl { path, value } => namespace::write_proc(held(&self.proc)?, path, value),
             Step::ProcSelf { path, value } => namespace::write_self(held(&self.proc)?, path, value),
+            Step::SessionKeyring { name, permissions } => namespace::join_keyring(name, permissions),
 
             Step::RootPropagation { propagation, recursive } => mount::set_root_propagation(propagation, recursive),
             Step::NewMount { fstype, source, options, attrs } => {
@@ -80,6 +81,7 @@ impl Init {
             Step::Resemble { path, flags } => {
                 copy::resemble(held(&self.root)?, held(&self.mount)?, path, flags, &mut self.text)
             }
+            Step::Label { label } => mount::label(held(&self.mount)?, label),
             Step::Reconfigure { path, options } => {
                 mount::reconfigure(held(&self.root)?, path, options.iter(), &mut self.text)
             }

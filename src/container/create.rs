@@ -41,6 +41,8 @@ pub struct CreateOptions<'a> {
     pub no_pivot: bool,
     /// A supervisor stays, and records how init ends.
     pub supervised: bool,
+    /// The session keyring stays that of the caller.
+    pub no_new_keyring: bool,
     /// The caller takes the listener of a seccomp filter that has no socket to send it to.
     pub takes_listener: bool,
     /// Readable: give up.
@@ -62,7 +64,8 @@ impl Container {
         check_id(id)?;
         let Prepared { spec, process, bundle, cgroup, plan } = Prepared::read(&runtime, id, options)?;
         let files = Stdio::open(options.stdio, options.fds)?;
-        let record = record(id, &spec, process, bundle, cgroup, &plan);
+        let mut record = record(id, &spec, process, bundle, cgroup, &plan);
+        record.keyring = !options.no_new_keyring;
 
         let directory = Directory::make(&runtime, id)?;
         let request = launch::Request {
@@ -112,6 +115,7 @@ impl Prepared {
             no_pivot: options.no_pivot,
             extra_files: options.fds.len(),
             supervised: options.supervised,
+            keyring: (!options.no_new_keyring).then_some(id),
             takes_listener: options.takes_listener,
         };
         let plan = plan::compile(&spec, &inputs)?;
@@ -166,6 +170,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
+        keyring: false,
         listener: plan.filter.as_ref().and_then(|filter| filter.listener.clone()),
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
         poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),

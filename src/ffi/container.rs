@@ -25,11 +25,15 @@ pub const BRIG_CREATE_NO_PIVOT: u64 = 1;
 /// killed, the container goes on, and as to its exit code it is as if there had been none.
 pub const BRIG_CREATE_SUPERVISED: u64 = 2;
 
+/// For brig_create_options: leave the container the caller's session keyring. Without it the container gets
+/// a session keyring of its own, called `_ses.` and its id, which execs join.
+pub const BRIG_CREATE_NO_NEW_KEYRING: u64 = 4;
+
 /// For brig_create_options: the caller answers what the seccomp filter notifies of (SCMP_ACT_NOTIFY) where the
 /// spec has no listenerPath, which is an error otherwise. It starts the container by the handle that the create
 /// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
 /// such as execve, cannot be notified of then.
-pub const BRIG_CREATE_SECCOMP_FD: u64 = 4;
+pub const BRIG_CREATE_SECCOMP_FD: u64 = 16;
 
 /// For brig_container_signal(): to every process of the container, not only its init.
 pub const BRIG_SIGNAL_ALL: u64 = 1;
@@ -99,7 +103,8 @@ fn path<'a>(pointer: *const c_char) -> Option<&'a Path> {
 fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptions<'a>> {
     let given = options("options", pointer)?;
     let (stdio, fds) = files(given.stdio, given.fds, given.fd_count)?;
-    let flags = known_flags(given.flags, BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED | BRIG_CREATE_SECCOMP_FD)?;
+    let known = BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED | BRIG_CREATE_NO_NEW_KEYRING | BRIG_CREATE_SECCOMP_FD;
+    let flags = known_flags(given.flags, known)?;
     Ok(CreateOptions {
         bundle: path(given.bundle),
         spec: optional(given.spec).map(|spec| spec.to_bytes()),
@@ -109,6 +114,7 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         fds,
         no_pivot: flags & BRIG_CREATE_NO_PIVOT != 0,
         supervised: flags & BRIG_CREATE_SUPERVISED != 0,
+        no_new_keyring: flags & BRIG_CREATE_NO_NEW_KEYRING != 0,
         takes_listener: flags & BRIG_CREATE_SECCOMP_FD != 0,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })

@@ -67,6 +67,8 @@ pub struct Record {
     pub process: Option<Box<RawValue>>,
     /// The SECCOMP_FILTER_FLAG_* of its filter, if it has one; the filter is in a file of its own.
     pub filter: Option<u32>,
+    /// Whether it has a session keyring, which an exec joins.
+    pub keyring: bool,
     /// Who answers what that notifies of.
     pub listener: Option<Listener>,
     /// Hooks that are still to come.
@@ -140,6 +142,7 @@ impl Record {
             after_gate: BTreeMap::new(),
             process: None,
             filter: None,
+            keyring: false,
             listener: None,
             poststart: Vec::new(),
             poststop: Vec::new(),

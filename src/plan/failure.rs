@@ -91,6 +91,9 @@ impl Place {
             Act::Outside => format!("{what} is outside the container's root"),
             Act::WrongDevice => format!("{what} is there already and is not the device that it should be"),
             Act::Fault => format!("{what}: injected fault"),
+            Act::Write if message.errno == libc::ENOENT && self.pointer.ends_with("/apparmorProfile") => {
+                format!("{what}: no such profile is loaded")
+            }
             Act::FsConfig => {
                 let option = usize::try_from(message.value).ok().and_then(|index| self.options.get(index));
                 format!("{what}: option \"{}\": {errno}", option.map_or("source", String::as_str))

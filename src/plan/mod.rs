@@ -8,12 +8,14 @@ mod devices;
 mod exec;
 mod failure;
 pub mod hooks;
+mod labels;
 mod mounts;
 mod namespaces;
 mod process;
 pub mod seccomp;
 mod show;
 
+use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +56,8 @@ pub struct Inputs<'a> {
     pub extra_files: usize,
     /// A supervisor stays as the parent of the container's init.
     pub supervised: bool,
+    /// The id, which names the session keyring; `None`: that of the caller stays.
+    pub keyring: Option<&'a str>,
     /// The caller takes the listener of a seccomp filter that has no socket to send it to.
     pub takes_listener: bool,
 }
@@ -112,6 +116,7 @@ struct Context<'a> {
     namespaces: Namespaces,
     user_namespace: bool,
     in_cgroups: bool,
+    mount_label: Option<CString>,
     sources: Vec<Source>,
 }
 
@@ -150,7 +155,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
     let namespaces = Namespaces::read(linux, inputs.privileged);
     let user_namespace = namespaces.has(Kind::User);
-    let mut context = Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, sources: Vec::new() };
+    let mount_label = labels::mounts(spec)?;
+    let mut context =
+        Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, mount_label, sources: Vec::new() };
     let mut steps = Steps::new();
 
     if inputs.supervised {
@@ -158,6 +165,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
+    if let Some(id) = inputs.keyring {
+        labels::keyring(&mut steps, id, process, "/process")?;
+    }
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
     mounts::steps(&mut steps, &mut context)?;
@@ -166,6 +176,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
     sysctl(&mut steps, spec)?;
+    labels::process(&mut steps, process, "/process")?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
     let filter = match linux.seccomp() {

@@ -12,11 +12,8 @@ use crate::error::{Error, Kind, Result};
 type Row = (&'static str, Option<&'static str>, &'static str);
 
 const TABLE: &[Row] = &[
-    ("/process/apparmorProfile", None, "AppArmor"),
-    ("/process/selinuxLabel", None, "SELinux"),
     ("/process/scheduler", None, "scheduling policies"),
     ("/process/ioPriority", None, "I/O priorities"),
-    ("/linux/mountLabel", None, "SELinux"),
     ("/linux/netDevices", None, "network devices"),
     ("/linux/intelRdt", None, "Intel RDT"),
     ("/linux/memoryPolicy", None, "memory policies"),

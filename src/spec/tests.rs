@@ -90,18 +90,13 @@ fn the_features_are_those_of_the_tables() {
         }
         load(with(&changes).as_bytes()).unwrap();
     }
-    let rule = |name: &str| json!({ "names": ["mkdir"], "action": name });
-    let itself = |name: &str| json!(name);
-    let seccomp: [(_, _, &dyn Fn(&str) -> Value); 3] = [
-        ("actions", "syscalls/-", &rule),
-        ("archs", "architectures/-", &itself),
-        ("supportedFlags", "flags/-", &itself),
-    ];
-    for (list, field, value) in seccomp {
+    for (list, field) in [("actions", "syscalls/-"), ("archs", "architectures/-"), ("supportedFlags", "flags/-")] {
         for name in names(&format!("/linux/seccomp/{list}")) {
+            let rule = json!({ "names": ["mkdir"], "action": name });
+            let value = if list == "actions" { rule } else { json!(name) };
             let changes = [
                 ("/linux/seccomp/defaultAction", json!("SCMP_ACT_ALLOW")),
-                (&format!("/linux/seccomp/{field}"), value(name)),
+                (&format!("/linux/seccomp/{field}"), value),
             ];
             load(with(&changes).as_bytes()).unwrap();
         }

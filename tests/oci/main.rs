@@ -16,6 +16,8 @@ mod environment;
 mod exec;
 mod hooks;
 mod id_mapped;
+mod keyring;
+mod labels;
 mod lifecycle;
 mod mount_options;
 mod pause;

@@ -152,6 +152,8 @@ acts! {
     41 OnDirectory "mount a file on a directory"
     42 Copy "copy what is there"
     43 FsReconfigure "change the filesystem"
+    44 Label "set the SELinux label"
+    45 Keyring "make the session keyring"
 }
 
 /// One message. On the wire: these 24 bytes, then up to [`TEXT_MAX`] bytes of text.

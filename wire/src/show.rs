@@ -68,7 +68,7 @@ impl Style {
             ("Attach", "flags") => Self::Names(TARGET),
             ("Resemble", "flags") => Self::Names(LIKE),
             ("Sync", "point") => Self::Names(POINTS),
-            (_, "flags" | "keep" | "effective" | "permitted" | "inheritable" | "raise") => Self::Hex,
+            (_, "permissions" | "flags" | "keep" | "effective" | "permitted" | "inheritable" | "raise") => Self::Hex,
             _ => Self::Decimal,
         }
     }

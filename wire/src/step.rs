@@ -5,7 +5,7 @@
 //!
 //! | register | set by | used by |
 //! |---|---|---|
-//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Attach`, `SetRoot` (the last two empty it) |
+//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot` (the last two empty it) |
 //! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
@@ -156,6 +156,9 @@ steps! { 'a;
     /// Writes `value` to `<own pid>/<path>` below the `proc` register (oom_score_adj, attr/exec …), as
     /// `Sysctl` does.
     14 ProcSelf { path: &'a CStr, value: &'a CStr }
+    /// Joins the session keyring of this name, or makes it, and gives it `permissions` (keyctl(2)). A kernel without
+    /// keys has nothing to join.
+    42 SessionKeyring { name: &'a CStr, permissions: u32 }
 
     // --- Mounts -----------------------------------------------------------------------------------
 
@@ -218,6 +221,8 @@ steps! { 'a;
     /// Other options for the filesystem of the mount whose root is at `path` inside the root: fspick, one fsconfig an
     /// option. On failure as `NewMount`.
     40 Reconfigure { path: &'a CStr, options: Strings<'a> }
+    /// Sets the SELinux label of the root of the new filesystem in the `mount` register.
+    41 Label { label: &'a CStr }
 
     // --- Hooks --------------------------------------------------------------------------------------
 

@@ -186,11 +186,8 @@ fn seccomp() {
 #[test]
 fn not_yet() {
     for (at, value, place, words) in [
-        ("/process/apparmorProfile", json!("x"), "/process/apparmorProfile", "does not support AppArmor yet"),
-        ("/process/selinuxLabel", json!("x"), "/process/selinuxLabel", "SELinux"),
         ("/process/scheduler", json!({ "policy": "SCHED_OTHER" }), "/process/scheduler", "scheduling policies"),
         ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_BE", "priority": 1 }), "/process/ioPriority", "I/O"),
-        ("/linux/mountLabel", json!("x"), "/linux/mountLabel", "SELinux"),
         ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
         ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),
         ("/linux/memoryPolicy", json!({ "mode": "MPOL_DEFAULT" }), "/linux/memoryPolicy", "memory policies"),
