@@ -169,6 +169,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         namespaces: plan.namespaces.flags(),
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
+        common: plan.common.clone(),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
         keyring: false,
         listener: plan.filter.as_ref().and_then(|filter| filter.listener.clone()),

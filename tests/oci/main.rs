@@ -19,9 +19,12 @@ mod id_mapped;
 mod keyring;
 mod labels;
 mod lifecycle;
+mod memory_policy;
 mod mount_options;
 mod pause;
+mod personality;
 mod plans;
+mod scheduling;
 mod seccomp;
 #[cfg(feature = "fault-injection")]
 mod supervised;
