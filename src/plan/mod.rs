@@ -28,7 +28,7 @@ pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
 
 use crate::cgroup;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::spec;
 use crate::spec::mount_options::attr::RDONLY;
 
@@ -168,6 +168,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     let rootfs = root(&mut steps, &mut context)?;
     mounts::steps(&mut steps, &mut context)?;
     cgroups::enter(&mut steps, &mut context);
+    network_devices(&mut steps, &context)?;
     devices::steps(&mut steps, &mut context)?;
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
@@ -217,6 +218,22 @@ fn host_names(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
     if let Some(name) = context.spec.domainname() {
         steps.origin("/domainname").push(Step::Domainname { name: &builder::text(name, "/domainname")? });
     }
+    Ok(())
+}
+
+/// The host moves network devices here: before hooks and sysctls, which may be about them, and when init has heard of
+/// its cgroups, which comes unasked.
+fn network_devices(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
+    let pointer = "/linux/netDevices";
+    let devices = context.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+    if devices.is_none_or(|devices| devices.is_empty()) {
+        return Ok(());
+    }
+    if !context.inputs.privileged {
+        let text = "only the host's root can give a container network devices";
+        return Err(Error::config(pointer, text).kind(ErrorKind::Unsupported));
+    }
+    steps.origin(pointer).push(Step::NetSocket {});
     Ok(())
 }
 

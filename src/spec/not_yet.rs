@@ -14,7 +14,6 @@ type Row = (&'static str, Option<&'static str>, &'static str);
 const TABLE: &[Row] = &[
     ("/process/scheduler", None, "scheduling policies"),
     ("/process/ioPriority", None, "I/O priorities"),
-    ("/linux/netDevices", None, "network devices"),
     ("/linux/intelRdt", None, "Intel RDT"),
     ("/linux/memoryPolicy", None, "memory policies"),
     ("/linux/personality", None, "personalities"),

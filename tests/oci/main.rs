@@ -20,6 +20,7 @@ mod keyring;
 mod labels;
 mod lifecycle;
 mod mount_options;
+mod net_devices;
 mod pause;
 mod plans;
 #[cfg(feature = "fault-injection")]

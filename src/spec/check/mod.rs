@@ -5,6 +5,7 @@
 mod linux;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod process;
 mod seccomp;
 mod sysctl;
@@ -49,6 +50,7 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     linux::propagation,
     linux::cgroups_path,
     linux::devices,
+    net_devices::names,
     sysctl::namespaced,
     seccomp::listener,
     seccomp::rules,
