@@ -19,10 +19,13 @@ mod id_mapped;
 mod keyring;
 mod labels;
 mod lifecycle;
+mod memory_policy;
 mod mount_options;
 mod net_devices;
 mod pause;
+mod personality;
 mod plans;
+mod scheduling;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]
