@@ -88,8 +88,16 @@ pub struct Source {
     pub recursive: bool,
     /// Whose its files seem to be.
     pub id_map: Option<IdMap>,
+    /// The device that it must be: its type, its major and its minor number.
+    pub device: Option<(u32, u32, u32)>,
     /// The field that names it.
     pub pointer: String,
+}
+
+impl Source {
+    fn new(path: Option<PathBuf>, recursive: bool, pointer: &str) -> Self {
+        Self { path, recursive, id_map: None, device: None, pointer: pointer.to_owned() }
+    }
 }
 
 /// How the owners of the files of a mount are mapped.
@@ -127,7 +135,7 @@ impl Context<'_> {
     /// namespace, might not be let through to it.
     fn clone_tree(&mut self, steps: &mut Steps, path: &Path, recursive: bool, pointer: &str) -> Result<()> {
         if self.user_namespace && self.inputs.privileged {
-            self.host_clones(steps, Some(path.to_owned()), recursive, None, pointer);
+            self.host_clones(steps, Source::new(Some(path.to_owned()), recursive, pointer));
         } else {
             let path = builder::path(path, pointer)?;
             steps.push(Step::CloneTree { path: &path, recursive: recursive.into() });
@@ -135,15 +143,9 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn host_clones(
-        &mut self,
-        steps: &mut Steps,
-        path: Option<PathBuf>,
-        recursive: bool,
-        id_map: Option<IdMap>,
-        pointer: &str,
-    ) {
-        self.sources.push(Source { path, recursive, id_map, pointer: pointer.into() });
+    fn host_clones(&mut self, steps: &mut Steps, source: Source) {
+        let recursive = source.recursive;
+        self.sources.push(source);
         steps.push_slot(Slot::Source(self.sources.len() - 1), Step::CloneFd { fd: 0 });
         // Cloned from the host's own mounts, not from a copy that was made a slave with the namespace.
         let propagation = libc::MS_SLAVE as u32;
@@ -294,7 +296,7 @@ fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>>
         (None, None, None) => return Err(Error::config("/root", "is required")),
     };
     match &path {
-        None => context.host_clones(steps, None, true, None, pointer),
+        None => context.host_clones(steps, Source::new(None, true, pointer)),
         Some(path) => context.clone_tree(steps, path, true, pointer)?,
     }
     if stays_shared(context.spec) {

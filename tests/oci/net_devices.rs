@@ -152,6 +152,21 @@ fn they_come_back_if_the_create_fails() {
     }
 }
 
+/// At each place of the host's half behind the move, and in each step of init behind it.
+#[cfg(feature = "fault-injection")]
+#[test]
+fn they_come_back_from_everywhere() {
+    for fault in ["fail:network", "fail:devices", "fail:commit", "fail:reply", "fail:done", "step:40", "step:60"] {
+        let lab = lab();
+        lab.write(&["true"], |spec| give(spec, json!({ "one0": { "name": "eth0" } })));
+        let done = behind(&lab, &format!("export BRIG_FAULT={fault}"), &["create", &lab.id("run")]);
+        assert!(done.err().contains("injected fault"), "{fault}: {}", done.err());
+        let found = after(&done);
+        assert!(found.contains(" one0@one1") && found.contains("10.9.8.7/24"), "{fault}: {found}");
+        lab.assert_clean();
+    }
+}
+
 #[test]
 fn what_cannot_be_moved_is_told() {
     let table = [
