@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 /// A place (see [`each`]), and what is missing.
 type Row = (&'static str, &'static str);
 
-const TABLE: &[Row] = &[("/linux/netDevices", "network devices"), ("/linux/intelRdt", "Intel RDT")];
+const TABLE: &[Row] = &[("/linux/intelRdt", "Intel RDT")];
 
 /// Whether a configuration that uses `place` is refused.
 pub fn refuses(place: &str) -> bool {
