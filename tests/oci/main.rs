@@ -9,6 +9,7 @@ mod common;
 
 mod attacks;
 mod bad_input;
+mod cgroup_paths;
 mod cgroups;
 mod edit;
 mod environment;
@@ -17,6 +18,7 @@ mod hooks;
 mod lifecycle;
 mod pause;
 mod plans;
+mod resources;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]
