@@ -48,6 +48,7 @@ impl Container {
             namespaces: namespaces(&init, &record)?,
             cgroup: below.as_ref().unwrap_or(&record.cgroup),
             filter: filter.as_ref(),
+            keyring: record.keyring.then_some(record.id.as_str()),
         };
         let executed = launch::exec(launch::ExecRequest {
             plan: &plan::Exec::compile(&process, &container, options.fds.len())?,

@@ -66,6 +66,8 @@ pub struct Record {
     pub process: Option<Box<RawValue>>,
     /// The SECCOMP_FILTER_FLAG_* of its filter, if it has one; the filter is in a file of its own.
     pub filter: Option<u32>,
+    /// Whether it has a session keyring, which an exec joins.
+    pub keyring: bool,
     /// Hooks that are still to come.
     pub poststart: Vec<Hook>,
     /// Hooks that are still to come.
@@ -137,6 +139,7 @@ impl Record {
             after_gate: BTreeMap::new(),
             process: None,
             filter: None,
+            keyring: false,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,

@@ -9,7 +9,7 @@ use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
 
 use super::Context;
 use super::builder::{Steps, path, with_strings};
-use super::mounts::Options;
+use super::mounts::{Options, label_option};
 use crate::cgroup::{Cgroup, Hierarchy, Layout, Version};
 use crate::error::Result;
 use crate::spec::mount_options::attr::RDONLY;
@@ -60,7 +60,9 @@ pub fn mount(
 
     // A tmpfs with a directory for each hierarchy, as the host has it.
     let target = path(destination, pointer)?;
-    with_strings(&[c"mode=755"], |list| {
+    let mut list = vec![CString::from(c"mode=755")];
+    list.extend(context.mount_label.as_deref().map(label_option).transpose()?);
+    with_strings(&list, |list| {
         steps.push(Step::NewMount {
             fstype: c"tmpfs",
             source: c"tmpfs",

@@ -8,7 +8,7 @@ use oci_spec::runtime::Process;
 use super::builder::{Slot, Steps};
 use super::process::Program;
 use super::seccomp::Filter;
-use super::{cgroups, devices, oom_score};
+use super::{cgroups, devices, labels, oom_score};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
 
@@ -23,6 +23,8 @@ pub struct Joined<'a> {
     pub cgroup: &'a Cgroup,
     /// Its seccomp filter.
     pub filter: Option<&'a Filter>,
+    /// Its id, if it has a session keyring.
+    pub keyring: Option<&'a str>,
 }
 
 /// A compiled exec.
@@ -40,10 +42,15 @@ impl Exec {
         let forks = container.namespaces & NEWPID != 0;
         let mut steps = Steps::new();
         oom_score(&mut steps, process, "/oomScoreAdj")?;
+        // By the procfs of the host, which is let go with its mount namespace.
+        labels::process(&mut steps, process, "")?;
         // Before anybody in the container can see it (CVE-2016-9962).
         steps.origin("").push(Step::Undumpable {});
         cgroups::join(&mut steps, container.cgroup);
         join(&mut steps, container.namespaces);
+        if let Some(id) = container.keyring {
+            labels::keyring(&mut steps, id, process, "")?;
+        }
         devices::console(steps.origin("/terminal"), process);
         program.files(&mut steps);
         program.prepare(&mut steps)?;

@@ -8,17 +8,19 @@ mod devices;
 mod exec;
 mod failure;
 pub mod hooks;
+mod labels;
 mod mounts;
 mod namespaces;
 mod process;
 pub mod seccomp;
 mod show;
 
+use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use brig_wire::{POINT_COMMIT, Step};
-use oci_spec::runtime::{LinuxNamespaceType as Kind, Process, Spec};
+use brig_wire::{POINT_COMMIT, POINT_MAPS, Step};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind, Process, Spec};
 
 pub use builder::{Slot, Steps};
 pub use exec::{Exec, Joined};
@@ -52,6 +54,8 @@ pub struct Inputs<'a> {
     pub extra_files: usize,
     /// A supervisor stays as the parent of the container's init.
     pub supervised: bool,
+    /// The id, which names the session keyring; `None`: that of the caller stays.
+    pub keyring: Option<&'a str>,
 }
 
 /// A compiled plan.
@@ -76,8 +80,29 @@ pub struct Source {
     pub path: Option<PathBuf>,
     /// With all that is mounted below it.
     pub recursive: bool,
+    /// Whose its files seem to be.
+    pub id_map: Option<IdMap>,
     /// The field that names it.
     pub pointer: String,
+}
+
+/// How the owners of the files of a mount are mapped.
+pub struct IdMap {
+    /// Between which ids.
+    pub mapping: Mapping,
+    /// Those of the mounts below too.
+    pub recursive: bool,
+    /// The field that asks for it.
+    pub pointer: String,
+}
+
+/// From the ids on the filesystem to those that are seen.
+#[derive(Clone, PartialEq)]
+pub enum Mapping {
+    /// Of users, and of groups.
+    Ids(Vec<LinuxIdMapping>, Vec<LinuxIdMapping>),
+    /// Those of the namespace that is joined by [`Slot::Namespace`] with this number.
+    Joined(usize),
 }
 
 /// What the rooms of the plan share while it is compiled.
@@ -87,6 +112,7 @@ struct Context<'a> {
     namespaces: Namespaces,
     user_namespace: bool,
     in_cgroups: bool,
+    mount_label: Option<CString>,
     sources: Vec<Source>,
 }
 
@@ -95,7 +121,7 @@ impl Context<'_> {
     /// namespace, might not be let through to it.
     fn clone_tree(&mut self, steps: &mut Steps, path: &Path, recursive: bool, pointer: &str) -> Result<()> {
         if self.user_namespace && self.inputs.privileged {
-            self.host_clones(steps, Some(path.to_owned()), recursive, pointer);
+            self.host_clones(steps, Some(path.to_owned()), recursive, None, pointer);
         } else {
             let path = builder::path(path, pointer)?;
             steps.push(Step::CloneTree { path: &path, recursive: recursive.into() });
@@ -103,8 +129,15 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn host_clones(&mut self, steps: &mut Steps, path: Option<PathBuf>, recursive: bool, pointer: &str) {
-        self.sources.push(Source { path, recursive, pointer: pointer.into() });
+    fn host_clones(
+        &mut self,
+        steps: &mut Steps,
+        path: Option<PathBuf>,
+        recursive: bool,
+        id_map: Option<IdMap>,
+        pointer: &str,
+    ) {
+        self.sources.push(Source { path, recursive, id_map, pointer: pointer.into() });
         steps.push_slot(Slot::Source(self.sources.len() - 1), Step::CloneFd { fd: 0 });
         // Cloned from the host's own mounts, not from a copy that was made a slave with the namespace.
         let propagation = libc::MS_SLAVE as u32;
@@ -118,7 +151,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
     let namespaces = Namespaces::read(linux, inputs.privileged);
     let user_namespace = namespaces.has(Kind::User);
-    let mut context = Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, sources: Vec::new() };
+    let mount_label = labels::mounts(spec)?;
+    let mut context =
+        Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, mount_label, sources: Vec::new() };
     let mut steps = Steps::new();
 
     if inputs.supervised {
@@ -126,6 +161,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
+    if let Some(id) = inputs.keyring {
+        labels::keyring(&mut steps, id, process, "/process")?;
+    }
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
     mounts::steps(&mut steps, &mut context)?;
@@ -134,6 +172,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
     sysctl(&mut steps, spec)?;
+    labels::process(&mut steps, process, "/process")?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
     let filter = match linux.seccomp() {
@@ -150,6 +189,13 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
     Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })
+}
+
+/// The plan of a process that only waits: what it was cloned into can be looked at meanwhile.
+pub fn wait() -> Steps {
+    let mut steps = Steps::new();
+    steps.push(Step::Sync { point: POINT_MAPS });
+    steps
 }
 
 /// Before anything else: once init is not dumpable, its /proc files belong to the host's root.
@@ -217,7 +263,7 @@ fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>>
         (None, None, None) => return Err(Error::config("/root", "is required")),
     };
     match &path {
-        None => context.host_clones(steps, None, true, pointer),
+        None => context.host_clones(steps, None, true, None, pointer),
         Some(path) => context.clone_tree(steps, path, true, pointer)?,
     }
     if stays_shared(context.spec) {

@@ -54,7 +54,8 @@ pub fn process_text(json: &[u8]) -> Result<Box<RawValue>> {
 }
 
 /// What a process has of the container's own unless it says otherwise, as with other runtimes.
-const INHERITED: [&str; 4] = ["capabilities", "rlimits", "oomScoreAdj", "execCPUAffinity"];
+const INHERITED: [&str; 6] =
+    ["capabilities", "rlimits", "oomScoreAdj", "execCPUAffinity", "apparmorProfile", "selinuxLabel"];
 
 /// Reads and checks the `process` object of an exec; pointers of errors are relative to it. `own` is the container's own
 /// process, which was checked when it was created.
@@ -79,7 +80,7 @@ fn inherit(process: &mut Value, own: &RawValue) {
     let Value::Object(process) = process else { return };
     let own: BTreeMap<String, &RawValue> = serde_json::from_str(own.get()).unwrap_or_default();
     for key in INHERITED {
-        if process.get(key).is_some_and(|value| !value.is_null()) {
+        if process.get(key).is_some_and(|value| !value.is_null() && value != "") {
             continue;
         }
         if let Some(value) = own.get(key).and_then(|text| serde_json::from_str(text.get()).ok()) {

@@ -4,8 +4,10 @@
 pub mod bpf;
 pub mod files;
 pub mod memfd;
+pub mod mount;
 pub mod namespace;
 pub mod pidfd;
 pub mod seccomp;
+pub mod security;
 pub mod socket;
 pub mod spawn;

@@ -203,8 +203,6 @@ fn a_wrong_process() {
             "/capabilities/effective: CAP_KILL cannot be effective",
         ),
         (with("oomScoreAdj", json!(2000)), "/oomScoreAdj: must be from -1000 to 1000"),
-        (with("apparmorProfile", json!("x")), "/apparmorProfile: brig does not support AppArmor yet"),
-        (with("selinuxLabel", json!("x")), "/selinuxLabel: brig does not support SELinux yet"),
         (
             with("scheduler", json!({ "policy": "SCHED_OTHER" })),
             "/scheduler: brig does not support scheduling policies yet",
@@ -221,10 +219,6 @@ fn a_wrong_process() {
     for (process, text) in table {
         let error = refused(&exec_json(&lab, &[], &id, &process));
         assert!(error.contains(text), "{process}: {error}");
-    }
-    for (flag, text) in [("--apparmor=x", "AppArmor"), ("--process-label=x", "SELinux")] {
-        let error = refused(&exec(&lab, &[flag], &id, &["true"]));
-        assert!(error.contains(&format!("brig does not support {text} yet")), "{error}");
     }
 }
 
