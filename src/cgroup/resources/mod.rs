@@ -49,8 +49,11 @@ impl Cgroup {
     /// the kernel refuses a value, those that were written already are put back.
     pub(crate) fn update(&self, resources: &LinuxResources) -> Result<()> {
         let policy = resources.devices().as_deref().map(devices::Policy::new).transpose()?;
+        let mut writes = compile(self, resources)?;
+        // Where the kernel kills for the sake of a limit, that comes last: nothing brings the dead back.
+        writes.sort_by_key(|write| write.place.version == Version::V2 && write.controller == "memory");
         let mut before = Before::default();
-        write_all(compile(self, resources)?, Some(&mut before))
+        write_all(writes, Some(&mut before))
             .and_then(|()| policy.map_or(Ok(()), |policy| devices::enforce(self, &policy, devices::Former::Ours)))
             .map_err(|error| before.put_back(error))
     }
