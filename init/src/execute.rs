@@ -9,7 +9,7 @@ use crate::control::{Outcome, Text, receive, send};
 use crate::home::{self, Home};
 use crate::hook::Hook;
 use crate::mount::Covers;
-use crate::sys::{self, Errno, Fd, exit};
+use crate::sys::{self, Abi, Errno, Fd, exit};
 use crate::{console, copy, file, gate, mount, namespace, process, supervise};
 
 /// What init keeps from step to step.
@@ -152,6 +152,24 @@ impl Init {
                 self.home = Some(home::find(uid)?);
                 Ok(())
             }
+            Step::Scheduler { policy, flags, nice, priority, runtime, deadline, period } => {
+                let attributes = sys::sched_attr {
+                    size: size_of::<sys::sched_attr>() as u32,
+                    sched_policy: policy,
+                    sched_flags: flags,
+                    sched_nice: nice,
+                    sched_priority: priority,
+                    sched_runtime: runtime,
+                    sched_deadline: deadline,
+                    sched_period: period,
+                    ..sys::sched_attr::zeroed()
+                };
+                Ok(sys::sched_setattr(0, &attributes, 0)?)
+            }
+            Step::IoPriority { value } => Ok(sys::ioprio_set(process::IOPRIO_WHO_PROCESS, 0, value)?),
+            Step::Affinity { cpus } => Ok(sys::sched_setaffinity(0, cpus.len(), cpus)?),
+            Step::Personality { value } => Ok(sys::personality(value)?),
+            Step::MemoryPolicy { mode, nodes } => process::set_memory_policy(mode, nodes),
             Step::Exec { candidates, args, env } => {
                 gate::execute(self.program, candidates, args, env, self.home.as_mut().map(|home| home.string(0)))
             }

@@ -165,6 +165,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         namespaces: plan.namespaces.flags(),
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
+        common: plan.common.clone(),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
         keyring: false,
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),

@@ -4,6 +4,7 @@
 
 mod builder;
 mod cgroups;
+mod common;
 mod devices;
 mod exec;
 mod failure;
@@ -12,6 +13,7 @@ mod labels;
 mod mounts;
 mod namespaces;
 mod process;
+mod scheduling;
 pub mod seccomp;
 mod show;
 
@@ -23,9 +25,11 @@ use brig_wire::{POINT_COMMIT, POINT_MAPS, Step};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind, Process, Spec};
 
 pub use builder::{Slot, Steps};
+pub use common::Common;
 pub use exec::{Exec, Joined};
 pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
+use scheduling::Moment;
 
 use crate::cgroup;
 use crate::error::{Error, Result};
@@ -68,6 +72,8 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// The version 1 cgroups that init enters.
     pub cgroups: Vec<PathBuf>,
+    /// What every program of the container has, for the record.
+    pub common: Common,
     /// The seccomp filter, for the record.
     pub filter: Option<seccomp::Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
@@ -160,6 +166,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
         context.namespaces.supervise(&mut steps);
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
+    scheduling::io_priority(&mut steps, process, "/process/ioPriority");
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
     if let Some(id) = inputs.keyring {
         labels::keyring(&mut steps, id, process, "/process")?;
@@ -179,8 +186,15 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
         Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
         None => None,
     };
-    let extra_files = inputs.extra_files;
-    let program = process::Program { process, at: "/process", filter: filter.as_ref(), extra_files };
+    let common = Common::compile(linux)?;
+    let program = process::Program {
+        process,
+        at: "/process",
+        common: &common,
+        filter: filter.as_ref(),
+        extra_files: inputs.extra_files,
+        scheduled: if context.namespaces.schedules(process) { Moment::Before } else { Moment::Prepared },
+    };
     program.files(&mut steps);
     program.session(&mut steps);
     program.prepare(&mut steps)?;
@@ -188,7 +202,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     program.execute(&mut steps)?;
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
-    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })
+    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, common, filter, rootfs })
 }
 
 /// The plan of a process that only waits: what it was cloned into can be looked at meanwhile.

@@ -9,7 +9,9 @@ mod default;
 mod features;
 pub mod mount_options;
 mod not_yet;
+pub mod number_list;
 mod parse;
+pub mod personality;
 pub mod pointer;
 mod shape;
 
@@ -31,9 +33,7 @@ use crate::error::{Error, Result};
 /// Afterwards: `root`, `process`, `process.args`, `linux.namespaces` with a mount namespace are there; strings that
 /// may be empty to mean "not set" are `None` then; mount destinations are absolute.
 pub fn load(json: &[u8]) -> Result<Spec> {
-    let mut document = parse::document(json)?;
-    shape::normalize(&mut document);
-    shape::check(&document)?;
+    let document = complete(parse::document(json)?)?;
     let spec: Spec = parse::typed(&document)?;
     check::spec(&spec)?;
     not_yet::check(&document)?;
@@ -71,7 +71,7 @@ pub fn load_process(json: &[u8], own: Option<&RawValue>) -> Result<Process> {
         let document = complete(json!({ "process": object }))?;
         let Whole { process } = parse::typed(&document)?;
         check::process(&process)?;
-        not_yet::check_exec(&document)?;
+        not_yet::check(&document)?;
         Ok(process)
     })
 }
@@ -116,9 +116,11 @@ pub fn relative_to_resources(error: Error) -> Error {
 
 const RESOURCES: &str = "/linux/resources";
 
+/// Brings it into the shape that the types of oci-spec read.
 fn complete(mut document: Value) -> Result<Value> {
     shape::normalize(&mut document);
     shape::check(&document)?;
+    shape::respell(&mut document);
     Ok(document)
 }
 

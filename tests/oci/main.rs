@@ -20,10 +20,13 @@ mod id_mapped;
 mod keyring;
 mod labels;
 mod lifecycle;
+mod memory_policy;
 mod mount_options;
 mod pause;
+mod personality;
 mod plans;
 mod resources;
+mod scheduling;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]

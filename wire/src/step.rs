@@ -281,4 +281,14 @@ steps! { 'a;
     78 Home { uid: u32 }
     /// execve(2) of the program, with `home` behind `env`.
     76 Exec { candidates: Strings<'a>, args: Strings<'a>, env: Strings<'a> }
+    /// sched_setattr(2), with the fields of struct sched_attr.
+    80 Scheduler { policy: u32, flags: u64, nice: i32, priority: u32, runtime: u64, deadline: u64, period: u64 }
+    /// ioprio_set(2) of the calling process; `value` has the class and the priority in it.
+    81 IoPriority { value: u32 }
+    /// sched_setaffinity(2); `cpus` is a bitmask, the lowest CPU first.
+    82 Affinity { cpus: &'a [u8] }
+    /// personality(2).
+    83 Personality { value: u32 }
+    /// set_mempolicy(2); `mode` has the MPOL_F_* in it, `nodes` is a bitmask, the lowest node first.
+    84 MemoryPolicy { mode: u32, nodes: &'a [u8] }
 }
