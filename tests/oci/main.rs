@@ -22,6 +22,7 @@ mod labels;
 mod lifecycle;
 mod memory_policy;
 mod mount_options;
+mod net_devices;
 mod pause;
 mod personality;
 mod plans;
