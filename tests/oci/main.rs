@@ -9,6 +9,7 @@ mod common;
 
 mod attacks;
 mod bad_input;
+mod cgroup_paths;
 mod cgroups;
 mod copy_up;
 mod edit;
@@ -25,6 +26,7 @@ mod net_devices;
 mod pause;
 mod personality;
 mod plans;
+mod resources;
 mod scheduling;
 #[cfg(feature = "fault-injection")]
 mod supervised;
