@@ -175,7 +175,8 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     scheduling::io_priority(&mut steps, process, "/process/ioPriority");
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
     if let Some(id) = inputs.keyring {
-        labels::keyring(&mut steps, id, process, "/process")?;
+        labels::keyring_label(&mut steps, process, "/process")?;
+        labels::keyring(&mut steps, id)?;
     }
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
