@@ -38,6 +38,8 @@ pub struct Exec {
     pub forks: bool,
     /// Whether it enters the unified cgroup by itself too, with those of version 1: it has to be somewhere else before.
     pub enters: bool,
+    /// Whether its filter has a listener.
+    pub listens: bool,
 }
 
 impl Exec {
@@ -82,7 +84,8 @@ impl Exec {
         }
         program.session(&mut steps);
         program.execute(&mut steps)?;
-        Ok(Self { steps, forks, enters })
+        let listens = container.filter.is_some_and(|filter| filter.listener.is_some());
+        Ok(Self { steps, forks, enters, listens })
     }
 }
 

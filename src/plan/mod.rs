@@ -31,6 +31,8 @@ pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
 use scheduling::Moment;
 
+use seccomp::Filter;
+
 use crate::cgroup;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::spec;
@@ -60,6 +62,8 @@ pub struct Inputs<'a> {
     pub supervised: bool,
     /// The id, which names the session keyring; `None`: that of the caller stays.
     pub keyring: Option<&'a str>,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
 }
 
 /// A compiled plan.
@@ -75,7 +79,7 @@ pub struct Plan {
     /// What every program of the container has, for the record.
     pub common: Common,
     /// The seccomp filter, for the record.
-    pub filter: Option<seccomp::Filter>,
+    pub filter: Option<Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
 }
@@ -190,6 +194,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
         Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
         None => None,
     };
+    if let (Some(Filter { listener: Some(listener), .. }), Some(seccomp)) = (&filter, linux.seccomp()) {
+        listener.check(seccomp, inputs.takes_listener)?;
+    }
     let common = Common::compile(linux)?;
     let program = process::Program {
         process,
