@@ -16,17 +16,20 @@ use crate::error::Error;
 /// though oci-spec has them. Their content is not our business, be it right or wrong.
 const IGNORED: &[&str] = &["windows", "solaris", "zos", "freebsd", "vm", "uidMappings", "gidMappings"];
 
-/// Objects whose member, if empty, is as good as not there: that is how Go programs write "not set".
-const EMPTY_IS_ABSENT: &[(&str, &[&str])] = &[
-    ("", &["hostname", "domainname"]),
-    ("/process", &["apparmorProfile", "selinuxLabel"]),
-    ("/mounts/*", &["type", "source", "uidMappings", "gidMappings"]),
-    ("/linux", &["cgroupsPath", "rootfsPropagation", "mountLabel", "netDevices", "timeOffsets"]),
-    ("/linux/namespaces/*", &["path"]),
-    ("/linux/seccomp", &["listenerPath", "listenerMetadata"]),
-    ("/process/execCPUAffinity", &["initial", "final"]),
-    ("/linux/memoryPolicy", &["nodes"]),
-    ("/linux/intelRdt", &["closID", "schemata", "l3CacheSchema", "memBwSchema"]),
+/// Objects whose member, if it is this empty value, is as good as not there: that is how Go programs write "not set".
+const EMPTY_IS_ABSENT: &[(&str, fn(&Value) -> bool, &[&str])] = &[
+    ("", is_empty_text, &["hostname", "domainname"]),
+    ("/process", is_empty_text, &["apparmorProfile", "selinuxLabel"]),
+    ("/mounts/*", is_empty_text, &["type", "source"]),
+    ("/mounts/*", is_empty_list, &["uidMappings", "gidMappings"]),
+    ("/linux", is_empty_text, &["cgroupsPath", "rootfsPropagation", "mountLabel"]),
+    ("/linux", is_empty_object, &["netDevices", "timeOffsets"]),
+    ("/linux/namespaces/*", is_empty_text, &["path"]),
+    ("/linux/seccomp", is_empty_text, &["listenerPath", "listenerMetadata"]),
+    ("/process/execCPUAffinity", is_empty_text, &["initial", "final"]),
+    ("/linux/memoryPolicy", is_empty_text, &["nodes"]),
+    ("/linux/intelRdt", is_empty_text, &["closID", "l3CacheSchema", "memBwSchema"]),
+    ("/linux/intelRdt", is_empty_list, &["schemata"]),
 ];
 
 /// The objects of the specification and the members that each must have.
@@ -119,7 +122,7 @@ pub fn normalize(document: &mut Value) {
     if let Value::Object(object) = document {
         object.retain(|key, _| !IGNORED.contains(&key.as_str()));
     }
-    for (object, members) in EMPTY_IS_ABSENT {
+    for (object, is_empty, members) in EMPTY_IS_ABSENT {
         each_mut(document, object, &mut |value| {
             if let Value::Object(object) = value {
                 object.retain(|key, value| !(members.contains(&key.as_str()) && is_empty(value)));
@@ -159,13 +162,16 @@ pub fn normalize(document: &mut Value) {
     });
 }
 
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(object) => object.is_empty(),
-        _ => false,
-    }
+fn is_empty_text(value: &Value) -> bool {
+    value.as_str().is_some_and(str::is_empty)
+}
+
+fn is_empty_list(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn is_empty_object(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty)
 }
 
 /// The places where the document has not the shape of a configuration.

@@ -19,7 +19,7 @@ SCHEMA = pathlib.Path("/usr/share/gocode/src/github.com/opencontainers/runtime-s
 # Where brig takes what the schema refuses: the place, and why.
 KNOWN = [
 ]
-OTHERS = [7, -1, 1 << 70, 0.5, "x", "", "/x", True, [], ["x"], {}, {"x": 1}]
+OTHERS = [7, -1, "x", "", [], {}]
 
 
 def schema():

@@ -85,6 +85,11 @@ fn wrong_types() {
         ("/linux/sysctl", json!({ "net.a/b": 1 }), "/linux/sysctl/net.a~1b", "must be a string, not 1"),
         ("/linux/namespaces/0/type", json!({ "pid": null }), "/linux/namespaces/0/type", "must be a string"),
     ]);
+    // Only what is empty and of the right type is as good as not there.
+    for (at, value) in [("/hostname", json!([])), ("/mounts/0/source", json!({})), ("/linux/resources/pids", json!([]))]
+    {
+        refused(&[(at, value, at, "must be ")]);
+    }
     let long = "x".repeat(1000);
     refused(&[("/root/readonly", json!(long), "/root/readonly", &format!("\"{}…\"", "x".repeat(60)))]);
 }
