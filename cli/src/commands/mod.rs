@@ -3,6 +3,7 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod kill;
@@ -54,7 +55,7 @@ pub struct Command {
 }
 
 /// Every command, in the order of a container's life.
-pub const COMMANDS: [Command; 14] = [
+pub const COMMANDS: [Command; 15] = [
     entry::<spec::Spec>(),
     entry::<plan::Plan>(),
     entry::<create::Create>(),
@@ -64,6 +65,7 @@ pub const COMMANDS: [Command; 14] = [
     entry::<state::State>(),
     entry::<list::List>(),
     entry::<ps::Ps>(),
+    entry::<events::Events>(),
     entry::<pause::Pause>(),
     entry::<resume::Resume>(),
     entry::<kill::Kill>(),
