@@ -12,6 +12,7 @@ mod bad_input;
 mod cgroups;
 mod edit;
 mod environment;
+mod events;
 mod exec;
 mod hooks;
 mod lifecycle;
