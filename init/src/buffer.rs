@@ -95,6 +95,31 @@ impl<const N: usize> Buffer<N> {
         Ok(())
     }
 
+    /// getdents64(2) into the room that is left; how many bytes came.
+    pub fn read_entries(&mut self, directory: &Fd) -> Result<usize> {
+        let (room, size) = self.room();
+        // SAFETY: the kernel writes no more than `size` bytes.
+        let count = unsafe { syscall!(Sysno::getdents64, directory.word(), room, size) }?;
+        self.length += count;
+        Ok(count)
+    }
+
+    /// flistxattr(2) into the room that is left.
+    pub fn list_attributes(&mut self, fd: &Fd) -> Result<()> {
+        let (room, size) = self.room();
+        // SAFETY: the kernel writes no more than `size` bytes.
+        self.length += unsafe { syscall!(Sysno::flistxattr, fd.word(), room, size) }?;
+        Ok(())
+    }
+
+    /// fgetxattr(2) into the room that is left.
+    pub fn read_attribute(&mut self, fd: &Fd, name: &CStr) -> Result<()> {
+        let (room, size) = self.room();
+        // SAFETY: the name is a live string; the kernel writes no more than `size` bytes.
+        self.length += unsafe { syscall!(Sysno::fgetxattr, fd.word(), name.word(), room, size) }?;
+        Ok(())
+    }
+
     fn room(&mut self) -> (usize, usize) {
         let room = self.bytes.get_mut(self.length..N - 1).unwrap_or_default();
         (room.as_mut_ptr() as usize, room.len())

@@ -10,7 +10,7 @@ use crate::home::{self, Home};
 use crate::hook::Hook;
 use crate::mount::Covers;
 use crate::sys::{self, Errno, Fd, exit};
-use crate::{console, file, gate, mount, namespace, process, supervise};
+use crate::{console, copy, file, gate, mount, namespace, process, supervise};
 
 /// What init keeps from step to step.
 pub struct Init {
@@ -75,6 +75,12 @@ impl Init {
             Step::RootPropagation { propagation, recursive } => mount::set_root_propagation(propagation, recursive),
             Step::NewMount { fstype, source, options, attrs } => {
                 keep(&mut self.mount, mount::new(fstype, source, options.iter(), attrs, &mut self.text))
+            }
+            Step::Resemble { path, flags } => {
+                copy::resemble(held(&self.root)?, held(&self.mount)?, path, flags, &mut self.text)
+            }
+            Step::Reconfigure { path, options } => {
+                mount::reconfigure(held(&self.root)?, path, options.iter(), &mut self.text)
             }
             Step::CloneTree { path, recursive } => keep(&mut self.mount, mount::clone_host(path, recursive)),
             Step::CloneFd { fd } => keep(&mut self.mount, Ok(Fd::adopt(fd))),

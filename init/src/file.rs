@@ -76,6 +76,6 @@ pub fn make_device(root: &Fd, path: &CStr, mode: u32, device: (u32, u32), owner:
 }
 
 /// A device's number as mknod(2) takes it.
-fn number((major, minor): (u32, u32)) -> u32 {
+pub fn number((major, minor): (u32, u32)) -> u32 {
     (minor & 0xff) | (major & 0xfff) << 8 | (minor & !0xff) << 12
 }

@@ -12,6 +12,7 @@
 mod buffer;
 mod console;
 mod control;
+mod copy;
 mod execute;
 mod file;
 mod gate;

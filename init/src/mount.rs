@@ -6,10 +6,10 @@ use core::ffi::CStr;
 
 use brig_wire::{Act, attach};
 use linux_raw_sys::general::{
-    AT_EMPTY_PATH, AT_RECURSIVE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MNT_DETACH, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC,
-    MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, MS_SLAVE, O_DIRECTORY,
-    O_NOFOLLOW, O_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE, PROC_SUPER_MAGIC, RESOLVE_NO_SYMLINKS, S_IFREG,
-    fsconfig_command, mount_attr,
+    AT_EMPTY_PATH, AT_RECURSIVE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, FSPICK_CLOEXEC, FSPICK_EMPTY_PATH, MNT_DETACH,
+    MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH,
+    MOVE_MOUNT_T_EMPTY_PATH, MS_SLAVE, O_DIRECTORY, O_NOFOLLOW, O_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE,
+    PROC_SUPER_MAGIC, RESOLVE_NO_SYMLINKS, S_IFREG, fsconfig_command, mount_attr,
 };
 
 use crate::buffer::Buffer;
@@ -41,12 +41,27 @@ fn configure<'o>(fs: &Fd, source: &CStr, options: impl Iterator<Item = &'o CStr>
         let set = fsconfig_command::FSCONFIG_SET_STRING as u32;
         sys::fsconfig(fs, set, Some(c"source"), Some(source), 0).during(Act::FsConfig)?;
     }
+    set_options(fs, options)?;
+    sys::fsconfig(fs, fsconfig_command::FSCONFIG_CMD_CREATE as u32, None, None, 0).during(Act::FsCreate)?;
+    sys::fsmount(fs, FSMOUNT_CLOEXEC, attributes).during(Act::FsMount)
+}
+
+/// Other options for the filesystem of the mount whose root is at `path` inside the root.
+pub fn reconfigure<'o>(root: &Fd, path: &CStr, options: impl Iterator<Item = &'o CStr>, log: &mut Text) -> Outcome {
+    let mount = open_inside(root, path)?;
+    let fs = sys::fspick(&mount, c"", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH).during(Act::FsReconfigure)?;
+    let change = fsconfig_command::FSCONFIG_CMD_RECONFIGURE as u32;
+    set_options(&fs, options)
+        .and_then(|()| sys::fsconfig(&fs, change, None, None, 0).during(Act::FsReconfigure))
+        .inspect_err(|_| read_log(&fs, log))
+}
+
+fn set_options<'o>(fs: &Fd, options: impl Iterator<Item = &'o CStr>) -> Outcome {
     for (index, option) in options.enumerate() {
         set_option(fs, option)
             .map_err(|errno| Failure { value: index as i64, ..Failure::new(Act::FsConfig, errno) })?;
     }
-    sys::fsconfig(fs, fsconfig_command::FSCONFIG_CMD_CREATE as u32, None, None, 0).during(Act::FsCreate)?;
-    sys::fsmount(fs, FSMOUNT_CLOEXEC, attributes).during(Act::FsMount)
+    Ok(())
 }
 
 /// Sets `key=value`, or the flag `key`.
@@ -135,7 +150,12 @@ pub fn attach(root: &Fd, mount: &Fd, target: &CStr, flags: u32) -> Outcome {
     if flags & attach::INSIDE_PROC == 0 && filesystem(&target)? == PROC_SUPER_MAGIC {
         return Err(Failure::new(Act::InsideProc, Errno::EPERM));
     }
-    place(mount, &target)
+    place(mount, &target).map_err(|failure| match (is_directory(mount), is_directory(&target)) {
+        // To the kernel, one errno among others.
+        (Ok(true), Ok(false)) => Failure { act: Act::OnFile, ..failure },
+        (Ok(false), Ok(true)) => Failure { act: Act::OnDirectory, ..failure },
+        _ => failure,
+    })
 }
 
 /// Attaches the open `file` to `target` inside the root.

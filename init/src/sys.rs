@@ -96,7 +96,7 @@ macro_rules! structures {
 }
 
 structures! {
-    i32 u64 __kernel_timespec __user_cap_header_struct [__user_cap_data_struct; 2] clone_args ifreq kernel_sigaction
+    i32 u64 __kernel_timespec __user_cap_header_struct [__kernel_timespec; 2] [__user_cap_data_struct; 2] clone_args ifreq kernel_sigaction
     mount_attr msghdr open_how [pollfd; 2] rlimit64 sock_fprog statfs statx winsize
 }
 
@@ -139,11 +139,13 @@ calls! {
     fn execve(path: &CStr, arguments: &[usize], environment: &[usize]) -> ();
     fn faccessat2(dir: &Fd, path: &CStr, mode: u32, flags: u32) -> ();
     fn fchdir(fd: &Fd) -> ();
+    fn fchmodat(dir: &Fd, path: &CStr, mode: u32) -> ();
     fn fchownat(dir: &Fd, path: &CStr, uid: u32, gid: u32, flags: u32) -> ();
     fn fcntl(fd: &Fd, command: u32, value: usize) -> usize;
     fn fsconfig(fs: &Fd, command: u32, key: Option<&CStr>, value: Option<&CStr>, aux: u32) -> ();
     fn fsmount(fs: &Fd, flags: u32, attributes: u32) -> Fd;
     fn fsopen(name: &CStr, flags: u32) -> Fd;
+    fn fspick(dir: &Fd, path: &CStr, flags: u32) -> Fd;
     fn fstatfs(fd: &Fd, status: &mut statfs) -> ();
     fn kill(pid: isize, signal: u32) -> ();
     fn lseek(fd: &Fd, offset: u64, whence: u32) -> usize;
@@ -161,6 +163,7 @@ calls! {
     fn rt_sigaction(signal: u32, new: &kernel_sigaction, old: usize, size: usize) -> ();
     fn rt_sigprocmask(how: u32, new: &u64, old: usize, size: usize) -> ();
     fn seccomp(operation: u32, flags: u32, program: &sock_fprog) -> ();
+    fn sendfile(to: &Fd, from: &Fd, offset: usize, count: usize) -> usize;
     fn sendmsg(socket: &Fd, message: &msghdr, flags: u32) -> usize;
     fn setns(fd: &Fd, kind: u32) -> ();
     fn setpgid(pid: usize, group: usize) -> ();
@@ -173,6 +176,7 @@ calls! {
     fn umount2(path: &CStr, flags: u32) -> ();
     fn unlinkat(dir: &Fd, path: &CStr, flags: u32) -> ();
     fn unshare(flags: u32) -> ();
+    fn utimensat(dir: &Fd, path: &CStr, times: &[__kernel_timespec; 2], flags: u32) -> ();
     fn wait4(pid: usize, status: &mut i32, options: u32, usage: usize) -> usize;
 }
 
@@ -209,6 +213,12 @@ pub fn write(fd: &Fd, bytes: &[u8]) -> Result<()> {
         count if count == bytes.len() => Ok(()),
         _ => Err(Errno::EIO),
     }
+}
+
+/// fsetxattr(2)
+pub fn set_attribute(fd: &Fd, name: &CStr, value: &[u8]) -> Result<()> {
+    // SAFETY: the name and the value live through the call.
+    unsafe { syscall!(Sysno::fsetxattr, fd.word(), name.word(), value.as_ptr(), value.len(), 0) }.map(drop)
 }
 
 /// sethostname(2)

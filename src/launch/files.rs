@@ -2,11 +2,13 @@
 //! The descriptors that a plan needs, opened and checked before the launch.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
+use super::id_map::Mapper;
 use crate::error::{Context, Error, Kind, Result};
 use crate::plan::{Plan, Slot};
 use crate::sys::namespace;
@@ -40,6 +42,8 @@ impl<'a> Files<'a> {
             };
             open().map_err(|error| error.kind(Kind::Config).at(join.pointer.as_str()))
         });
+        let namespaces = namespaces.collect::<Result<Vec<_>>>()?;
+        let mut mapper = Mapper::default();
         let sources = plan.sources.iter().map(|source| {
             let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
             if source.recursive {
@@ -52,14 +56,14 @@ impl<'a> Files<'a> {
                 (None, None) => Err(rustix::io::Errno::BADF),
             };
             let tree = tree.context(|| format!("{}: cannot clone {name}", source.pointer));
-            self::above(tree.map_err(|error| error.at(source.pointer.as_str()))?, above)
+            let tree = tree.map_err(|error| error.at(source.pointer.as_str()))?;
+            if let Some(id_map) = &source.id_map {
+                mapper.map(&tree, source.path.as_deref().unwrap_or(Path::new("/")), id_map, &namespaces)?;
+            }
+            self::above(tree, above)
         });
-        Ok(Self {
-            namespaces: namespaces.collect::<Result<_>>()?,
-            sources: sources.collect::<Result<_>>()?,
-            given,
-            above,
-        })
+        let sources = sources.collect::<Result<_>>()?;
+        Ok(Self { namespaces, sources, given, above })
     }
 
     /// The number that a slot has.
@@ -89,6 +93,6 @@ pub fn above(file: OwnedFd, lowest: RawFd) -> Result<OwnedFd> {
     fcntl_dupfd_cloexec(&file, lowest).context(|| "cannot duplicate a file descriptor")
 }
 
-fn wrong(pointer: &str, path: &std::path::Path, what: &str) -> Error {
+fn wrong(pointer: &str, path: &Path, what: &str) -> Error {
     Error::config(pointer, format!("{} {what}", path.display()))
 }

@@ -7,7 +7,7 @@ use oci_spec::runtime::{LinuxIdMapping, Spec};
 
 use crate::error::{Context, Error, Kind, Result};
 
-/// Writes uid_map and gid_map of `pid`, which waits for them.
+/// Writes uid_map and gid_map of `pid`, which waits for them, as the spec says.
 pub fn write(pid: i32, spec: &Spec) -> Result<()> {
     let Some(linux) = spec.linux() else { return Ok(()) };
     let uids = linux.uid_mappings().as_deref().unwrap_or_default();
@@ -23,9 +23,15 @@ pub fn write(pid: i32, spec: &Spec) -> Result<()> {
         let path = format!("/proc/{pid}/setgroups");
         fs::write(&path, "deny").context(|| format!("cannot write {path}"))?;
     }
-    for (name, pointer, map) in [("gid_map", "/linux/gidMappings", gids), ("uid_map", "/linux/uidMappings", uids)] {
+    write_lists(pid, "/linux", uids, gids)
+}
+
+/// Writes the two lists, which are at `pointer` in the spec.
+pub fn write_lists(pid: i32, pointer: &str, uids: &[LinuxIdMapping], gids: &[LinuxIdMapping]) -> Result<()> {
+    for (name, field, map) in [("gid_map", "gidMappings", gids), ("uid_map", "uidMappings", uids)] {
         let path = format!("/proc/{pid}/{name}");
-        fs::write(&path, lines(map)).context(|| format!("cannot write {path}")).map_err(|error| error.at(pointer))?;
+        let written = fs::write(&path, lines(map)).context(|| format!("cannot write {path}"));
+        written.map_err(|error| error.at(format!("{pointer}/{field}")))?;
     }
     Ok(())
 }

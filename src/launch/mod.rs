@@ -8,6 +8,7 @@ mod files;
 mod filter;
 pub mod gate;
 pub mod hooks;
+mod id_map;
 mod maps;
 mod newborn;
 mod record;

@@ -43,7 +43,7 @@ impl Place {
         let searched =
             matches!(step, Step::FindProgram { candidates } | Step::Exec { candidates, .. } if candidates.len() > 1);
         let options = match step {
-            Step::NewMount { options, .. } => options.iter().map(lossy).collect(),
+            Step::NewMount { options, .. } | Step::Reconfigure { options, .. } => options.iter().map(lossy).collect(),
             _ => Vec::new(),
         };
         Self { pointer: origin.to_owned(), subject: subject(step, searched), searched, options }
@@ -58,7 +58,7 @@ impl Place {
         let kind = match act {
             Act::NotFound | Act::NotExecutable => Kind::Program,
             Act::HookExec | Act::HookExit | Act::HookSignal | Act::HookTimeout => Kind::Hook,
-            Act::NotOrdinary | Act::InsideProc | Act::Outside => Kind::Config,
+            Act::NotOrdinary | Act::InsideProc | Act::Outside | Act::OnFile | Act::OnDirectory => Kind::Config,
             Act::Malformed => Kind::Bug,
             _ => Kind::Failed,
         };
@@ -85,6 +85,8 @@ impl Place {
             Act::NotOrdinary => {
                 format!("{what} must be mounted on an ordinary directory, not through a symbolic link: {errno}")
             }
+            Act::OnFile => format!("{what} is not a directory, but what is mounted there is"),
+            Act::OnDirectory => format!("{what} is a directory, but what is mounted there is not"),
             Act::InsideProc => format!("{what} is inside procfs, where only a few files may be mounted over"),
             Act::Outside => format!("{what} is outside the container's root"),
             Act::WrongDevice => format!("{what} is there already and is not the device that it should be"),
@@ -115,6 +117,8 @@ fn subject(step: &Step<'_>, searched: bool) -> String {
         | Step::Mask { path }
         | Step::ReadOnly { path }
         | Step::InsideAttr { path, .. }
+        | Step::Resemble { path, .. }
+        | Step::Reconfigure { path, .. }
         | Step::RunHook { path, .. } => lossy(path),
         Step::Sysctl { path, value } | Step::ProcSelf { path, value } => format!("{} = {}", lossy(path), lossy(value)),
         Step::Hostname { name } | Step::Domainname { name } => format!("name \"{}\"", lossy(name)),

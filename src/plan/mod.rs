@@ -17,8 +17,8 @@ mod show;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use brig_wire::{POINT_COMMIT, Step};
-use oci_spec::runtime::{LinuxNamespaceType as Kind, Process, Spec};
+use brig_wire::{POINT_COMMIT, POINT_MAPS, Step};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind, Process, Spec};
 
 pub use builder::{Slot, Steps};
 pub use exec::{Exec, Joined};
@@ -76,8 +76,29 @@ pub struct Source {
     pub path: Option<PathBuf>,
     /// With all that is mounted below it.
     pub recursive: bool,
+    /// Whose its files seem to be.
+    pub id_map: Option<IdMap>,
     /// The field that names it.
     pub pointer: String,
+}
+
+/// How the owners of the files of a mount are mapped.
+pub struct IdMap {
+    /// Between which ids.
+    pub mapping: Mapping,
+    /// Those of the mounts below too.
+    pub recursive: bool,
+    /// The field that asks for it.
+    pub pointer: String,
+}
+
+/// From the ids on the filesystem to those that are seen.
+#[derive(Clone, PartialEq)]
+pub enum Mapping {
+    /// Of users, and of groups.
+    Ids(Vec<LinuxIdMapping>, Vec<LinuxIdMapping>),
+    /// Those of the namespace that is joined by [`Slot::Namespace`] with this number.
+    Joined(usize),
 }
 
 /// What the rooms of the plan share while it is compiled.
@@ -95,7 +116,7 @@ impl Context<'_> {
     /// namespace, might not be let through to it.
     fn clone_tree(&mut self, steps: &mut Steps, path: &Path, recursive: bool, pointer: &str) -> Result<()> {
         if self.user_namespace && self.inputs.privileged {
-            self.host_clones(steps, Some(path.to_owned()), recursive, pointer);
+            self.host_clones(steps, Some(path.to_owned()), recursive, None, pointer);
         } else {
             let path = builder::path(path, pointer)?;
             steps.push(Step::CloneTree { path: &path, recursive: recursive.into() });
@@ -103,8 +124,15 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn host_clones(&mut self, steps: &mut Steps, path: Option<PathBuf>, recursive: bool, pointer: &str) {
-        self.sources.push(Source { path, recursive, pointer: pointer.into() });
+    fn host_clones(
+        &mut self,
+        steps: &mut Steps,
+        path: Option<PathBuf>,
+        recursive: bool,
+        id_map: Option<IdMap>,
+        pointer: &str,
+    ) {
+        self.sources.push(Source { path, recursive, id_map, pointer: pointer.into() });
         steps.push_slot(Slot::Source(self.sources.len() - 1), Step::CloneFd { fd: 0 });
         // Cloned from the host's own mounts, not from a copy that was made a slave with the namespace.
         let propagation = libc::MS_SLAVE as u32;
@@ -150,6 +178,13 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
     Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })
+}
+
+/// The plan of a process that only waits: what it was cloned into can be looked at meanwhile.
+pub fn wait() -> Steps {
+    let mut steps = Steps::new();
+    steps.push(Step::Sync { point: POINT_MAPS });
+    steps
 }
 
 /// Before anything else: once init is not dumpable, its /proc files belong to the host's root.
@@ -217,7 +252,7 @@ fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>>
         (None, None, None) => return Err(Error::config("/root", "is required")),
     };
     match &path {
-        None => context.host_clones(steps, None, true, pointer),
+        None => context.host_clones(steps, None, true, None, pointer),
         Some(path) => context.clone_tree(steps, path, true, pointer)?,
     }
     if stays_shared(context.spec) {

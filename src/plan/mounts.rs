@@ -4,14 +4,14 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use brig_wire::{Step, attach};
+use brig_wire::{Step, attach, like};
 use oci_spec::runtime::Mount;
 
 use super::builder::{Steps, path, text, with_strings};
-use super::{Context, cgroups};
+use super::{Context, IdMap, Mapping, cgroups};
 use crate::error::{Error, Kind, Result};
 use crate::spec;
-use crate::spec::mount_options::{Attributes, Effect, attr::RDONLY, mount_option};
+use crate::spec::mount_options::{Attributes, Effect, attr::RDONLY, mount_option, parts, unquoted};
 
 /// Filesystems of which only the mount is made read-only: their superblock belongs to a namespace and is shared by all
 /// who mount it, or still has to be filled.
@@ -22,7 +22,7 @@ pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
     for (index, mount) in context.spec.mounts().iter().flatten().enumerate() {
         let pointer = format!("/mounts/{index}");
         steps.origin(pointer.as_str());
-        let options = Options::read(mount, &pointer)?;
+        let options = Options::read(mount);
         if options.remount {
             remount(steps, mount, &options, &pointer)?;
         } else if spec::is_bind(mount) {
@@ -41,23 +41,44 @@ fn filesystem(steps: &mut Steps, mount: &Mount, fstype: &str, options: &Options,
     let source = mount.source().as_deref().unwrap_or(Path::new(fstype));
     let attrs = options.all();
     let read_only = attrs & RDONLY != 0 && !SHARED.contains(&fstype);
-    let superblock = options.superblock.iter().copied().chain(read_only.then_some("ro"));
-    let list = superblock.chain(options.data.iter().map(String::as_str));
-    let list = list.map(|option| text(option, &format!("{pointer}/options"))).collect::<Result<Vec<CString>>>()?;
+    let superblock = read_only.then_some("ro");
+    let list = options.for_filesystem(superblock, pointer)?;
     let fstype_text = text(fstype, &format!("{pointer}/type"))?;
     let source = path(source, &format!("{pointer}/source"))?;
     with_strings(&list, |list| {
         steps.push(Step::NewMount { fstype: &fstype_text, source: &source, options: list, attrs: attrs as u32 });
     });
+    if fstype == "tmpfs" {
+        resemble(steps, mount, options, pointer)?;
+    }
     options.propagation(steps);
     // A procfs or sysfs anywhere but where it seems to be makes later writes to it go astray (CVE-2019-19921).
     let flags = if matches!(fstype, "proc" | "sysfs") { attach::NO_SYMLINKS } else { 0 };
     attach_at(steps, mount, flags, pointer)
 }
 
-/// Other attributes for what is mounted there already.
+/// A tmpfs has the permissions of the directory that it covers unless the options name others, as in other runtimes, and
+/// with tmpcopyup all of it.
+fn resemble(steps: &mut Steps, mount: &Mount, options: &Options, pointer: &str) -> Result<()> {
+    let names = |key: &str| options.data.iter().any(|option| option.starts_with(key));
+    let mut flags = if names("mode=") { 0 } else { like::MODE };
+    if options.copy_up {
+        flags |= like::CONTENT | if names("uid=") || names("gid=") { 0 } else { like::OWNER };
+    }
+    if flags != 0 {
+        let path = path(mount.destination(), &format!("{pointer}/destination"))?;
+        steps.push(Step::Resemble { path: &path, flags });
+    }
+    Ok(())
+}
+
+/// Other attributes for what is mounted there already, and unless only the mount is meant, options for its filesystem.
 fn remount(steps: &mut Steps, mount: &Mount, options: &Options, pointer: &str) -> Result<()> {
     let path = &path(mount.destination(), &format!("{pointer}/destination"))?;
+    let list = options.for_filesystem(None, pointer)?;
+    if !list.is_empty() && !spec::is_bind(mount) {
+        with_strings(&list, |options| steps.push(Step::Reconfigure { path, options }));
+    }
     for (set, clear, recursive) in options.changes() {
         steps.push(Step::InsideAttr { path, set, clear, propagation: 0, recursive });
     }
@@ -72,10 +93,36 @@ fn bind(steps: &mut Steps, context: &mut Context<'_>, mount: &Mount, options: &O
     let source =
         mount.source().as_ref().ok_or_else(|| Error::config(&source_pointer, "a bind mount needs a source"))?;
     let source: PathBuf = context.inputs.bundle.join(source);
-    context.clone_tree(steps, &source, options.recursive, &source_pointer)?;
+    match id_map(context, mount, options, pointer)? {
+        Some(id_map) => context.host_clones(steps, Some(source), options.recursive, Some(id_map), &source_pointer),
+        None => context.clone_tree(steps, &source, options.recursive, &source_pointer)?,
+    }
     options.attributes(steps);
     options.propagation(steps);
     attach_at(steps, mount, 0, pointer)
+}
+
+/// How the owners of the files are mapped, if they are: by the mount's own mappings, or as in the container's user
+/// namespace.
+fn id_map(context: &Context<'_>, mount: &Mount, options: &Options, pointer: &str) -> Result<Option<IdMap>> {
+    let lists = |uids: &Option<Vec<_>>, gids: &Option<Vec<_>>| {
+        Mapping::Ids(uids.clone().unwrap_or_default(), gids.clone().unwrap_or_default())
+    };
+    let own = mount.uid_mappings().as_ref().is_some_and(|list| !list.is_empty());
+    let (mapping, pointer) = match (own, options.id_map, context.spec.linux()) {
+        (true, ..) => (lists(mount.uid_mappings(), mount.gid_mappings()), format!("{pointer}/uidMappings")),
+        (false, Some(_), Some(linux)) => {
+            let joined = context.namespaces.join.iter().position(|join| join.flag == libc::CLONE_NEWUSER as u64);
+            let mapping = joined.map_or_else(|| lists(linux.uid_mappings(), linux.gid_mappings()), Mapping::Joined);
+            (mapping, format!("{pointer}/options"))
+        }
+        _ => return Ok(None),
+    };
+    if !context.inputs.privileged {
+        let text = "only the host's root can make an ID-mapped mount";
+        return Err(Error::config(pointer, text).kind(Kind::Unsupported));
+    }
+    Ok(Some(IdMap { mapping, recursive: options.id_map == Some(true), pointer }))
 }
 
 fn attach_at(steps: &mut Steps, mount: &Mount, flags: u32, pointer: &str) -> Result<()> {
@@ -96,45 +143,57 @@ pub struct Options {
     data: Vec<String>,
     recursive: bool,
     remount: bool,
+    id_map: Option<bool>,
+    copy_up: bool,
 }
 
 impl Options {
-    fn read(mount: &Mount, pointer: &str) -> Result<Self> {
+    fn read(mount: &Mount) -> Self {
         let mut options = Self::default();
-        for (index, name) in mount.options().iter().flatten().enumerate() {
-            match mount_option(name) {
-                Some(effect) => options.add(*effect, &format!("{pointer}/options/{index}"), name)?,
-                // One string may hold several, as mount(8) takes them.
-                None => options.data.extend(name.split(',').filter(|part| !part.is_empty()).map(str::to_owned)),
+        for part in mount.options().iter().flatten().flat_map(|option| parts(option)) {
+            match mount_option(part) {
+                Some(effect) => options.add(*effect),
+                None => options.data.push(unquoted(part).into_owned()),
             }
         }
-        Ok(options)
+        options
     }
 
-    fn add(&mut self, effect: Effect, pointer: &str, name: &str) -> Result<()> {
+    fn add(&mut self, effect: Effect) {
         match effect {
-            Effect::Attribute { set, clear, recursive: false } => self.own.add(set, clear),
-            Effect::Attribute { set, clear, recursive: true } => self.below.add(set, clear),
+            Effect::Attribute { set, clear, recursive } => {
+                self.own.add(set, clear);
+                if recursive {
+                    self.below.add(set, clear);
+                }
+            }
             Effect::Propagation { to, recursive } => self.propagations.push((to, recursive)),
             Effect::Superblock(flag) => self.superblock.push(flag),
             Effect::Bind { recursive } => self.recursive = recursive,
             Effect::Remount => self.remount = true,
+            Effect::IdMap { recursive } => self.id_map = Some(recursive),
+            Effect::CopyUp => self.copy_up = true,
             Effect::Nothing => {}
-            Effect::NotYet => {
-                return Err(Error::config(pointer, format!("{name} is not built yet")).kind(Kind::Unsupported));
-            }
         }
-        Ok(())
+    }
+
+    /// What fsconfig(2) is given.
+    fn for_filesystem(&self, more: Option<&'static str>, pointer: &str) -> Result<Vec<CString>> {
+        let superblock = self.superblock.iter().copied().chain(more);
+        let all = superblock.chain(self.data.iter().map(String::as_str));
+        all.map(|option| text(option, &format!("{pointer}/options"))).collect()
     }
 
     /// MOUNT_ATTR_* for a new mount, which has nothing below it.
     pub fn all(&self) -> u64 {
-        self.own.set | self.below.set
+        self.own.set
     }
 
-    /// What of these has to be done to a mount that exists: set, clear, and whether to all below it too.
+    /// What of these has to be done to a mount that exists: set, clear, and whether to all below it too. On the mount
+    /// itself the last option wins, be it recursive or not.
     fn changes(&self) -> impl Iterator<Item = (u64, u64, u32)> {
-        [(self.below, 1), (self.own, 0)]
+        let own = if self.own == self.below { Attributes::default() } else { self.own };
+        [(self.below, 1), (own, 0)]
             .into_iter()
             .filter(|(attributes, _)| !attributes.is_empty())
             .map(|(attributes, recursive)| (attributes.set, attributes.clear, recursive))

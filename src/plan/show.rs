@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use brig_wire::Step;
 
-use super::{Plan, Slot};
+use super::{Plan, Slot, Source};
 
 impl Plan {
     /// One step a line: its number, what it does, and the field of config.json that asks for it.
@@ -35,9 +35,10 @@ impl Plan {
                 Some(join) => join.path.display().to_string(),
                 None => "namespace".into(),
             },
-            Slot::Source(index) => match self.sources.get(index).and_then(|source| source.path.as_ref()) {
-                Some(path) => format!("host {}", path.display()),
-                None => "root filesystem".into(),
+            Slot::Source(index) => match self.sources.get(index) {
+                Some(Source { path: Some(path), id_map: None, .. }) => format!("host {}", path.display()),
+                Some(Source { path: Some(path), .. }) => format!("host {}, ID-mapped", path.display()),
+                _ => "root filesystem".into(),
             },
             Slot::File(index) => format!("file {index}"),
             Slot::State => "state".into(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use libseccomp::{ScmpAction, ScmpArch, ScmpFilterContext, ScmpVersion};
 use serde_json::{Value, json};
 
-use super::mount_options::{Effect, MOUNT_OPTIONS};
+use super::mount_options::MOUNT_OPTIONS;
 use super::not_yet;
 use crate::error::{Error, Kind, Result};
 use crate::sys;
@@ -31,7 +31,7 @@ pub fn features() -> Result<String> {
                 "schemata": has("/linux/intelRdt"),
                 "monitoring": has("/linux/intelRdt"),
             },
-            "mountExtensions": { "idmap": { "enabled": has("/mounts/*/uidMappings") } },
+            "mountExtensions": { "idmap": { "enabled": true } },
             "netDevices": { "enabled": has("/linux/netDevices") },
         },
         "annotations": annotations(),
@@ -51,8 +51,7 @@ fn has(place: &str) -> bool {
 }
 
 fn mount_options() -> Vec<&'static str> {
-    let built = MOUNT_OPTIONS.iter().filter(|option| option.effect != Effect::NotYet);
-    built.map(|option| option.name).collect()
+    MOUNT_OPTIONS.iter().map(|option| option.name).collect()
 }
 
 /// Those of the kernel; namespaces(7).

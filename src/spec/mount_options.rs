@@ -5,7 +5,9 @@
 //! of the superblock, and propagation, each with a system call of its own. This table says which is which.
 //! What is not in it belongs to the filesystem and is handed to fsconfig(2).
 
-use self::Effect::{Attribute, Bind, NotYet, Nothing, Propagation, Remount, Superblock};
+use std::borrow::Cow;
+
+use self::Effect::{Attribute, Bind, CopyUp, IdMap, Nothing, Propagation, Remount, Superblock};
 
 /// MOUNT_ATTR_* of linux/mount.h, for fsmount(2) and mount_setattr(2).
 pub mod attr {
@@ -69,14 +71,36 @@ pub enum Effect {
     Remount,
     /// Asks for what happens anyway.
     Nothing,
-    /// Known, but refused until it is built (`super::not_yet`).
-    NotYet,
+    /// Maps the owners of the files, and with `recursive` those of the mounts below too.
+    IdMap { recursive: bool },
+    /// Fills a new tmpfs with what is at the destination.
+    CopyUp,
 }
 
 /// What `name` does; `None` is for the filesystem to know.
 pub fn mount_option(name: &str) -> Option<&'static Effect> {
     let index = MOUNT_OPTIONS.binary_search_by(|option| option.name.cmp(name)).ok()?;
     Some(&MOUNT_OPTIONS[index].effect)
+}
+
+/// The single options in one string of the list, which may hold several as mount(8) takes them: at each comma that is
+/// neither in double quotes nor behind a backslash.
+pub fn parts(option: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let at_comma = move |letter: char| {
+        let literal = escaped;
+        escaped = letter == '\\' && !literal;
+        quoted ^= letter == '"' && !literal;
+        letter == ',' && !quoted && !literal
+    };
+    option.split(at_comma).filter(|part| !part.is_empty())
+}
+
+/// An option of a filesystem as fsconfig(2) takes it: the quotes around its value were for mount(8).
+pub fn unquoted(option: &str) -> Cow<'_, str> {
+    let quoted =
+        option.split_once('=').and_then(|(key, value)| Some((key, value.strip_prefix('"')?.strip_suffix('"')?)));
+    quoted.map_or(Cow::Borrowed(option), |(key, value)| Cow::Owned(format!("{key}={value}")))
 }
 
 /// All options, sorted by name.
@@ -89,7 +113,7 @@ pub const MOUNT_OPTIONS: &[MountOption] = &[
     option("diratime", clears(attr::NODIRATIME)),
     option("dirsync", Superblock("dirsync")),
     option("exec", clears(attr::NOEXEC)),
-    option("idmap", NotYet),
+    option("idmap", IdMap { recursive: false }),
     // Whoever keeps i_version keeps it always (ext4 since 6.1, xfs and btrfs before), and neither VFS nor
     // filesystem has a parameter for it.
     option("iversion", Nothing),
@@ -118,7 +142,7 @@ pub const MOUNT_OPTIONS: &[MountOption] = &[
     option("relatime", access_times(attr::RELATIME)),
     option("remount", Remount),
     option("rexec", recursively(clears(attr::NOEXEC))),
-    option("ridmap", NotYet),
+    option("ridmap", IdMap { recursive: true }),
     option("rnoatime", recursively(access_times(attr::NOATIME))),
     // The specification's table forgets this one, and has rdev.
     option("rnodev", recursively(sets(attr::NODEV))),
@@ -147,7 +171,7 @@ pub const MOUNT_OPTIONS: &[MountOption] = &[
     option("suid", clears(attr::NOSUID)),
     option("symfollow", clears(attr::NOSYMFOLLOW)),
     option("sync", Superblock("sync")),
-    option("tmpcopyup", NotYet),
+    option("tmpcopyup", CopyUp),
     option("unbindable", Propagation { to: propagation::UNBINDABLE, recursive: false }),
 ];
 
@@ -227,6 +251,25 @@ mod tests {
         }
         for foreign in ["", "a", "size=64k", "mode=755", "zzz", "ROO", "acl"] {
             assert_eq!(mount_option(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_string_may_hold_several() {
+        for (option, expected) in [
+            ("ro", &["ro"][..]),
+            ("nodev,size=1k", &["nodev", "size=1k"]),
+            (",ro,,", &["ro"]),
+            ("", &[]),
+            ("context=\"a:s0:c1,c2\",ro", &["context=\"a:s0:c1,c2\"", "ro"]),
+            ("lowerdir=/a\\,b:/c,ro", &["lowerdir=/a\\,b:/c", "ro"]),
+            ("a=\\\\,b", &["a=\\\\", "b"]),
+        ] {
+            assert_eq!(parts(option).collect::<Vec<_>>(), expected, "{option}");
+        }
+        assert_eq!(unquoted("context=\"a:s0:c1,c2\""), "context=a:s0:c1,c2");
+        for plain in ["size=1k", "size=\"1k", "a=\"", "ro"] {
+            assert_eq!(unquoted(plain), plain);
         }
     }
 

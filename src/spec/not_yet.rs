@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the specification has and brig does not do yet. To ignore it would be to lie: it is refused.
 //!
-//! Whoever builds one of these removes its row (or changes its effect in `mount_options`); the features
-//! structure follows.
+//! Whoever builds one of these removes its row ; the features structure follows.
 
 use serde_json::Value;
 
-use super::mount_options::{Effect, mount_option};
 use super::pointer::each;
 use crate::error::{Error, Kind, Result};
 
@@ -18,8 +16,6 @@ const TABLE: &[Row] = &[
     ("/process/selinuxLabel", None, "SELinux"),
     ("/process/scheduler", None, "scheduling policies"),
     ("/process/ioPriority", None, "I/O priorities"),
-    ("/mounts/*/uidMappings", None, ID_MAPPED_MOUNTS),
-    ("/mounts/*/gidMappings", None, ID_MAPPED_MOUNTS),
     ("/linux/mountLabel", None, "SELinux"),
     ("/linux/netDevices", None, "network devices"),
     ("/linux/intelRdt", None, "Intel RDT"),
@@ -32,7 +28,6 @@ const TABLE: &[Row] = &[
 /// What is of no concern to a create.
 const EXEC: &[Row] = &[("/process/execCPUAffinity", None, "CPU affinities")];
 
-const ID_MAPPED_MOUNTS: &str = "ID-mapped mounts";
 const SECCOMP_NOTIFY: &str = "seccomp notifications";
 
 /// Whether a configuration that uses `place` is refused.
@@ -65,12 +60,5 @@ fn check_table(table: &[Row], document: &Value) -> Result<()> {
             }
         });
     }
-    each(document, "/mounts/*/options/*", &mut |at, value| {
-        if let Some(name) = value.as_str()
-            && mount_option(name) == Some(&Effect::NotYet)
-        {
-            refuse(at.to_string(), &format!("mounts with the option {name}"));
-        }
-    });
     refusal.map_or(Ok(()), Err)
 }

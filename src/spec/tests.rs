@@ -60,7 +60,19 @@ fn the_features_are_those_of_the_tables() {
     };
     // What is told can be asked for.
     for name in names("/mountOptions") {
-        let change = json!({ "destination": "/data", "type": "none", "source": "/data", "options": ["bind", name] });
+        let mut change =
+            json!({ "destination": "/data", "type": "none", "source": "/data", "options": ["bind", name] });
+        match name {
+            "tmpcopyup" => {
+                change["type"] = json!("tmpfs");
+                change["options"] = json!([name]);
+            }
+            "idmap" | "ridmap" => {
+                let ids = json!([{ "containerID": 0, "hostID": 1000, "size": 10 }]);
+                (change["uidMappings"], change["gidMappings"]) = (ids.clone(), ids);
+            }
+            _ => {}
+        }
         load(with(&[("/mounts/-", change)]).as_bytes()).unwrap();
     }
     for name in names("/linux/capabilities") {

@@ -4,6 +4,7 @@
 pub mod bpf;
 pub mod files;
 pub mod memfd;
+pub mod mount;
 pub mod namespace;
 pub mod pidfd;
 pub mod seccomp;

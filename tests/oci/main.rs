@@ -10,12 +10,15 @@ mod common;
 mod attacks;
 mod bad_input;
 mod cgroups;
+mod copy_up;
 mod edit;
 mod environment;
 mod events;
 mod exec;
 mod hooks;
+mod id_mapped;
 mod lifecycle;
+mod mount_options;
 mod pause;
 mod plans;
 #[cfg(feature = "fault-injection")]

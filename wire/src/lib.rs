@@ -21,7 +21,7 @@ mod step;
 pub use codec::{Field, Numbers, Reader, Strings};
 pub use message::{Act, Ended, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_MAPS, STATE, TEXT_MAX, kind};
 pub use show::Style;
-pub use step::{Step, attach, fd};
+pub use step::{Step, attach, fd, like};
 
 #[cfg(feature = "alloc")]
 pub use codec::Sink;

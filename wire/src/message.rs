@@ -145,6 +145,10 @@ acts! {
     32 Malformed "read the plan"
     33 Wait "wait"
     34 WrongFs "use it: it is not on the filesystem that it should be"
+    40 OnFile "mount a directory on a file"
+    41 OnDirectory "mount a file on a directory"
+    42 Copy "copy what is there"
+    43 FsReconfigure "change the filesystem"
 }
 
 /// One message. On the wire: these 24 bytes, then up to [`TEXT_MAX`] bytes of text.

@@ -48,6 +48,12 @@ const ATTRIBUTES: &[(u64, &str)] = &[
 const TARGET: &[(u64, &str)] =
     &[(crate::attach::NO_SYMLINKS as u64, "no-symlinks"), (crate::attach::INSIDE_PROC as u64, "inside-proc")];
 
+const LIKE: &[(u64, &str)] = &[
+    (crate::like::MODE as u64, "mode"),
+    (crate::like::OWNER as u64, "owner"),
+    (crate::like::CONTENT as u64, "content"),
+];
+
 const POINTS: &[(u64, &str)] =
     &[(crate::POINT_COMMIT as u64, "commit"), (crate::POINT_HOOKS as u64, "hooks"), (crate::POINT_MAPS as u64, "maps")];
 
@@ -60,6 +66,7 @@ impl Style {
             (_, "propagation") => Self::Names(PROPAGATION),
             ("Unshare" | "Fork" | "Supervise", "flags") | ("JoinNamespace", "kind") => Self::Names(NAMESPACES),
             ("Attach", "flags") => Self::Names(TARGET),
+            ("Resemble", "flags") => Self::Names(LIKE),
             ("Sync", "point") => Self::Names(POINTS),
             (_, "flags" | "keep" | "effective" | "permitted" | "inheritable" | "raise") => Self::Hex,
             _ => Self::Decimal,

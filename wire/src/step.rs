@@ -5,7 +5,7 @@
 //!
 //! | register | set by | used by |
 //! |---|---|---|
-//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Attach`, `SetRoot` (the last two empty it) |
+//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Attach`, `SetRoot` (the last two empty it) |
 //! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
@@ -32,6 +32,16 @@ pub mod attach {
     pub const NO_SYMLINKS: u32 = 1;
     /// The target may be inside a procfs (a short list of files such as /proc/meminfo).
     pub const INSIDE_PROC: u32 = 2;
+}
+
+/// Flags of [`Step::Resemble`].
+pub mod like {
+    /// The permissions.
+    pub const MODE: u32 = 1;
+    /// The owner.
+    pub const OWNER: u32 = 2;
+    /// All that is in it.
+    pub const CONTENT: u32 = 4;
 }
 
 /// Special numbers of descriptors.
@@ -165,7 +175,8 @@ steps! { 'a;
     /// is made with its parents: directories 0755 for a directory, an empty file 0644 (parents 0755)
     /// for anything else. A dangling symbolic link in the way is followed inside the root. A target
     /// on procfs is refused (`Act::InsideProc`) unless INSIDE_PROC is set; ELOOP under
-    /// NO_SYMLINKS is `Act::NotOrdinary`.
+    /// NO_SYMLINKS is `Act::NotOrdinary`; a directory on anything else, or the other way round, is `Act::OnFile` or
+    /// `Act::OnDirectory`.
     26 Attach { target: &'a CStr, flags: u32 }
     /// Attaches the `mount` register on top of "/" of this mount namespace and makes it the `root` register.
     27 SetRoot {}
@@ -199,6 +210,14 @@ steps! { 'a;
 
     /// mount_setattr(2) on the mount whose root is at `path` inside the root; EINVAL if none is.
     38 InsideAttr { path: &'a CStr, set: u64, clear: u64, propagation: u32, recursive: u32 }
+    /// Makes the root of the new filesystem in the `mount` register like the directory at `path` inside the root, as
+    /// [`like`] says in `flags`. Content is copied with its owners, permissions, times and extended attributes but for
+    /// the SELinux label; symbolic links as they are; of devices those that may be made. Nothing there is nothing to do.
+    /// On failure the text is the name of the entry.
+    39 Resemble { path: &'a CStr, flags: u32 }
+    /// Other options for the filesystem of the mount whose root is at `path` inside the root: fspick, one fsconfig an
+    /// option. On failure as `NewMount`.
+    40 Reconfigure { path: &'a CStr, options: Strings<'a> }
 
     // --- Hooks --------------------------------------------------------------------------------------
 

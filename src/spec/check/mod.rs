@@ -43,6 +43,8 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     process::mapped,
     mounts::destinations,
     mounts::sources,
+    mounts::mappings,
+    mounts::copy_up,
     linux::paths,
     linux::propagation,
     linux::cgroups_path,

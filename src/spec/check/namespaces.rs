@@ -75,11 +75,16 @@ pub fn mappings(spec: &Spec, problems: &mut Problems) {
             }
             _ => {}
         }
-        if mappings.len() > MAPPINGS_MAX {
-            let message = format!("{} ranges are more than the {MAPPINGS_MAX} that the kernel allows", mappings.len());
-            problems.add(at, message);
-        }
+        count(mappings, at, problems);
         ranges(mappings, at, problems);
+    }
+}
+
+/// No more ranges than the kernel takes.
+pub fn count(mappings: &[LinuxIdMapping], at: &str, problems: &mut Problems) {
+    if mappings.len() > MAPPINGS_MAX {
+        let message = format!("{} ranges are more than the {MAPPINGS_MAX} that the kernel allows", mappings.len());
+        problems.add(at, message);
     }
 }
 
@@ -87,7 +92,7 @@ pub fn mappings(spec: &Spec, problems: &mut Problems) {
 type Side = fn(&LinuxIdMapping) -> u32;
 
 /// No range is empty, ends beyond the ids there are, or overlaps with another on either side.
-fn ranges(mappings: &[LinuxIdMapping], at: &str, problems: &mut Problems) {
+pub fn ranges(mappings: &[LinuxIdMapping], at: &str, problems: &mut Problems) {
     for (index, mapping) in mappings.iter().enumerate() {
         let at = join(at, index);
         if mapping.size() == 0 {

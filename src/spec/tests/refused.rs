@@ -255,6 +255,47 @@ fn nul_characters() {
 }
 
 #[test]
+fn id_mapped_mounts() {
+    let ids = || json!([{ "containerID": 0, "hostID": 1000, "size": 10 }]);
+    let bind = json!({ "destination": "/a", "type": "bind", "source": "b", "options": ["nodev", "ro,idmap"] });
+    let tmpfs = json!({ "destination": "/a", "type": "tmpfs", "options": ["tmpcopyup"] });
+    let of = |mount: &Value, changes: &[(&str, Value)]| {
+        let mut mount = mount.clone();
+        for (member, value) in changes {
+            mount[*member] = value.clone();
+        }
+        mount
+    };
+    let overlapping = json!([
+        { "containerID": 0, "hostID": 0, "size": 10 },
+        { "containerID": 9, "hostID": 20, "size": 10 },
+    ]);
+    let mappings = |uids: Value, gids: Value| [("uidMappings", uids), ("gidMappings", gids)];
+    let many: Vec<_> = (0..341).map(|id| json!({ "containerID": id, "hostID": id, "size": 1 })).collect();
+    for (mount, at, words) in [
+        (bind.clone(), "options/1", "needs mappings, or a user namespace"),
+        (of(&bind, &[("uidMappings", ids())]), "gidMappings", "is missing"),
+        (of(&bind, &[("gidMappings", ids())]), "uidMappings", "is missing"),
+        (of(&tmpfs, &mappings(ids(), ids())), "uidMappings", "only a bind mount"),
+        (of(&tmpfs, &[("options", json!(["ridmap"]))]), "options/0", "only a bind mount"),
+        (of(&bind, &[("options", json!(["bind", "remount", "idmap"]))]), "options/2", "mounted already"),
+        (of(&bind, &mappings(overlapping, ids())), "uidMappings/1/containerID", "overlaps"),
+        (
+            of(&bind, &mappings(ids(), json!([{ "containerID": 0, "hostID": 1, "size": 0 }]))),
+            "gidMappings/0/size",
+            "at least 1",
+        ),
+        (of(&bind, &mappings(ids(), json!([{ "containerID": 0, "hostID": 1 }]))), "gidMappings/0/size", "is missing"),
+        (of(&bind, &mappings(json!(many), ids())), "uidMappings", "341 ranges are more than"),
+        (of(&bind, &mappings(json!("x"), ids())), "uidMappings", "must be a list"),
+        (of(&tmpfs, &[("type", json!("ramfs"))]), "options/0", "of type tmpfs only"),
+        (of(&bind, &[("options", json!(["rbind", "tmpcopyup"]))]), "options/1", "of type tmpfs only"),
+    ] {
+        refused(&[("/mounts/-", mount, &format!("/mounts/7/{at}"), words)]);
+    }
+}
+
+#[test]
 fn mounts() {
     let mount = |destination: &str, kind: &str, options: &[&str]| json!({ "destination": destination, "type": kind, "source": "x", "options": options });
     refused(&[

@@ -167,16 +167,11 @@ fn seccomp() {
 
 #[test]
 fn not_yet() {
-    let ids = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]);
     for (at, value, place, words) in [
         ("/process/apparmorProfile", json!("x"), "/process/apparmorProfile", "does not support AppArmor yet"),
         ("/process/selinuxLabel", json!("x"), "/process/selinuxLabel", "SELinux"),
         ("/process/scheduler", json!({ "policy": "SCHED_OTHER" }), "/process/scheduler", "scheduling policies"),
         ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_BE", "priority": 1 }), "/process/ioPriority", "I/O"),
-        ("/mounts/1/uidMappings", ids.clone(), "/mounts/1/uidMappings", "ID-mapped mounts"),
-        ("/mounts/1/gidMappings", ids, "/mounts/1/gidMappings", "ID-mapped mounts"),
-        ("/mounts/1/options/-", json!("ridmap"), "/mounts/1/options/4", "mounts with the option ridmap"),
-        ("/mounts/1/options/-", json!("tmpcopyup"), "/mounts/1/options/4", "mounts with the option tmpcopyup"),
         ("/linux/mountLabel", json!("x"), "/linux/mountLabel", "SELinux"),
         ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
         ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),

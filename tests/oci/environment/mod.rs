@@ -11,17 +11,20 @@ mod terminal;
 mod users;
 
 /// A line of /proc/self/mountinfo.
-struct Mount {
+pub struct Mount {
     root: String,
     point: String,
-    options: String,
-    propagation: String,
+    /// Those of the mount.
+    pub options: String,
+    /// The optional fields.
+    pub propagation: String,
     fstype: String,
-    superblock: String,
+    /// The options of the superblock.
+    pub superblock: String,
 }
 
 /// The mounts in the text of a mountinfo (proc_pid_mountinfo(5)).
-fn mountinfo(text: &str) -> Vec<Mount> {
+pub fn mountinfo(text: &str) -> Vec<Mount> {
     let parse = |line: &str| {
         let (left, right) = line.split_once(" - ")?;
         let left: Vec<_> = left.split(' ').collect();
@@ -40,7 +43,7 @@ fn mountinfo(text: &str) -> Vec<Mount> {
 
 /// The last one at this place.
 #[track_caller]
-fn at<'m>(mounts: &'m [Mount], point: &str) -> &'m Mount {
+pub fn at<'m>(mounts: &'m [Mount], point: &str) -> &'m Mount {
     let found = mounts.iter().rev().find(|mount| mount.point == point);
     found.unwrap_or_else(|| panic!("nothing is mounted at {point}"))
 }
