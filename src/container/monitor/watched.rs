@@ -19,6 +19,9 @@ use crate::sys::pidfd::{self, Exit, Outcome};
 /// How long to look for processes that were killed for an out-of-memory that version 1 told of.
 const KILL_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often at most to look for pressure that the kernel did not tell us of.
+const PRESSURE_PAUSE: Duration = Duration::from_secs(1);
+
 /// A container that is watched.
 pub struct Watched {
     id: String,
@@ -57,6 +60,8 @@ struct Pressure {
     source: PressureSource,
     /// The wait, in microseconds, that was told of.
     told: u64,
+    /// When that was.
+    at: Instant,
 }
 
 impl Watched {
@@ -256,7 +261,7 @@ impl Watched {
             }
             PressureSource::Stall(_) => {
                 if let Some(figures) = figures {
-                    pressure.told = figures.stalled();
+                    (pressure.told, pressure.at) = (figures.stalled(), Instant::now());
                     events.push(json!({ "type": "memory-pressure", "id": self.id, "level": "some", "psi": figures }));
                 }
             }
@@ -274,12 +279,12 @@ impl Watched {
     pub fn check_pressure(&mut self, events: &mut Events) {
         let Some(live) = &mut self.live else { return };
         let Some(pressure) = live.pressure.as_mut() else { return };
-        if !matches!(pressure.source, PressureSource::Stall(_)) {
+        if !matches!(pressure.source, PressureSource::Stall(_)) || pressure.at.elapsed() < PRESSURE_PAUSE {
             return;
         }
         let Some(figures) = live.record.cgroup.memory_pressure() else { return };
         if figures.stalled().saturating_sub(pressure.told) >= TRIGGER_STALL {
-            pressure.told = figures.stalled();
+            (pressure.told, pressure.at) = (figures.stalled(), Instant::now());
             events.push(json!({ "type": "memory-pressure", "id": self.id, "level": "some", "psi": figures }));
         }
     }
@@ -318,7 +323,7 @@ impl Pressure {
         };
         files.add(file, key, Source::Pressure, flags).context(|| "cannot watch memory pressure")?;
         let told = record.cgroup.memory_pressure().map(|figures| figures.stalled()).unwrap_or_default();
-        Ok(Self { source, told })
+        Ok(Self { source, told, at: Instant::now() })
     }
 }
 
