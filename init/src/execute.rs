@@ -2,15 +2,20 @@
 //! The registers, and for each step of the vocabulary what does it.
 
 use brig_wire::{GATE, Message, STATE, Step, kind};
-use linux_raw_sys::general::{CLONE_NEWNS, O_DIRECTORY, O_PATH};
+use linux_raw_sys::general::{CLONE_NEWNS, O_CLOEXEC, O_DIRECTORY, O_PATH};
+use linux_raw_sys::net::{AF_NETLINK, SOCK_RAW};
 use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS};
+use linux_raw_sys::ptrace::SECCOMP_FILTER_FLAG_NEW_LISTENER;
 
 use crate::control::{Outcome, Text, receive, send};
 use crate::home::{self, Home};
 use crate::hook::Hook;
 use crate::mount::Covers;
-use crate::sys::{self, Errno, Fd, exit};
+use crate::sys::{self, Abi, Errno, Fd, exit};
 use crate::{console, copy, file, gate, mount, namespace, process, supervise};
+
+/// Of linux/netlink.h.
+const NETLINK_ROUTE: u32 = 0;
 
 /// What init keeps from step to step.
 pub struct Init {
@@ -65,12 +70,14 @@ impl Init {
             Step::Sync { point } => self.synchronize(point),
             Step::BecomeRoot {} => namespace::become_root(),
             Step::TimeOffsets { text } => namespace::write_self(held(&self.proc)?, c"timens_offsets", text),
+            Step::NetSocket {} => self.open_network(),
             Step::LoopbackUp {} => namespace::loopback_up(),
             Step::Hostname { name } => Ok(sys::sethostname(name)?),
             Step::Domainname { name } => Ok(sys::setdomainname(name)?),
             Step::OpenProc {} => keep(&mut self.proc, namespace::open_proc()),
             Step::Sysctl { path, value } => namespace::write_proc(held(&self.proc)?, path, value),
             Step::ProcSelf { path, value } => namespace::write_self(held(&self.proc)?, path, value),
+            Step::SessionKeyring { name, permissions } => namespace::join_keyring(name, permissions),
 
             Step::RootPropagation { propagation, recursive } => mount::set_root_propagation(propagation, recursive),
             Step::NewMount { fstype, source, options, attrs } => {
@@ -79,6 +86,7 @@ impl Init {
             Step::Resemble { path, flags } => {
                 copy::resemble(held(&self.root)?, held(&self.mount)?, path, flags, &mut self.text)
             }
+            Step::Label { label } => mount::label(held(&self.mount)?, label),
             Step::Reconfigure { path, options } => {
                 mount::reconfigure(held(&self.root)?, path, options.iter(), &mut self.text)
             }
@@ -137,7 +145,8 @@ impl Init {
             }
             Step::Ambient { raise } => process::set_ambient(raise),
             Step::NoNewPrivileges {} => set(PR_SET_NO_NEW_PRIVS, 1),
-            Step::Seccomp { flags, program } => process::filter(flags, program),
+            Step::Seccomp { flags, program } => process::filter(flags, program).map(drop),
+            Step::SeccompListener { flags, program } => self.hand_over_listener(flags, program),
             Step::FindProgram { candidates } => {
                 self.program = gate::find(candidates)?;
                 Ok(())
@@ -150,6 +159,24 @@ impl Init {
                 self.home = Some(home::find(uid)?);
                 Ok(())
             }
+            Step::Scheduler { policy, flags, nice, priority, runtime, deadline, period } => {
+                let attributes = sys::sched_attr {
+                    size: size_of::<sys::sched_attr>() as u32,
+                    sched_policy: policy,
+                    sched_flags: flags,
+                    sched_nice: nice,
+                    sched_priority: priority,
+                    sched_runtime: runtime,
+                    sched_deadline: deadline,
+                    sched_period: period,
+                    ..sys::sched_attr::zeroed()
+                };
+                Ok(sys::sched_setattr(0, &attributes, 0)?)
+            }
+            Step::IoPriority { value } => Ok(sys::ioprio_set(process::IOPRIO_WHO_PROCESS, 0, value)?),
+            Step::Affinity { cpus } => Ok(sys::sched_setaffinity(0, cpus.len(), cpus)?),
+            Step::Personality { value } => Ok(sys::personality(value)?),
+            Step::MemoryPolicy { mode, nodes } => process::set_memory_policy(mode, nodes),
             Step::Exec { candidates, args, env } => {
                 gate::execute(self.program, candidates, args, env, self.home.as_mut().map(|home| home.string(0)))
             }
@@ -170,6 +197,17 @@ impl Init {
     /// Agrees with the host. An init that lost its host has nobody to tell, and ends.
     fn synchronize(&mut self, point: u32) -> Outcome {
         self.say(kind::REACHED, point.into(), None)?;
+        self.await_reply()
+    }
+
+    /// Lets the host into the network namespace.
+    fn open_network(&mut self) -> Outcome {
+        let socket = sys::socket(AF_NETLINK, SOCK_RAW | O_CLOEXEC, NETLINK_ROUTE)?;
+        self.say(kind::NETWORK, 0, Some(&socket))?;
+        self.await_reply()
+    }
+
+    fn await_reply(&mut self) -> Outcome {
         let Some((Message { kind: kind::REPLY, value, .. }, files)) = receive(held(&self.channel)?) else { exit(1) };
         let mut files = files.into_iter();
         for (bit, register) in [(STATE, &mut self.state), (GATE, &mut self.gate)] {
@@ -178,6 +216,16 @@ impl Init {
             }
         }
         Ok(())
+    }
+
+    /// Loads a filter, and gives its listener away. Our own copy closes on exec: close(2) may be notified of.
+    fn hand_over_listener(&self, flags: u32, program: &[u8]) -> Outcome {
+        let listener = process::filter(flags | SECCOMP_FILTER_FLAG_NEW_LISTENER, program)?;
+        self.say(kind::LISTENER, 0, Some(&Fd::host(listener)))?;
+        match receive(held(&self.channel)?) {
+            Some((Message { kind: kind::REPLY, .. }, _)) => Ok(()),
+            _ => exit(1),
+        }
     }
 
     fn join_cgroups(&mut self) -> Outcome {

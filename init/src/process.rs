@@ -22,6 +22,9 @@ use crate::sys::{self, Errno, Fd, Words};
 /// close_range(2): only set the flag.
 pub const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 
+/// ioprio_set(2): one process.
+pub const IOPRIO_WHO_PROCESS: u32 = 1;
+
 /// Moves `fd` to a number of at least `floor`.
 pub fn lift(fd: &mut Fd, floor: usize) -> sys::Result<()> {
     if (fd.number() as usize) < floor {
@@ -148,10 +151,14 @@ pub fn become_user(uid: u32, gid: u32) -> Outcome {
     sys::setresuid(uid, uid, uid).during(Act::SetUid)
 }
 
-/// Installs a filter; `program` is an array of struct sock_filter, of any alignment.
-pub fn filter(flags: u32, program: &[u8]) -> Outcome {
+/// set_mempolicy(2). The kernel takes one bit less than it is told of.
+pub fn set_memory_policy(mode: u32, nodes: &[u8]) -> Outcome {
+    sys::set_mempolicy(mode, nodes, nodes.len() * 8 + 1).during(Act::MemoryPolicy)
+}
+
+/// Installs a filter; `program` is an array of struct sock_filter, of any alignment. With a listener, the number of that.
+pub fn filter(flags: u32, program: &[u8]) -> Outcome<u32> {
     let len = u16::try_from(program.len() / 8).map_err(|_| Errno::EINVAL)?;
     let filter = program.as_ptr().cast_mut().cast();
-    sys::seccomp(SECCOMP_SET_MODE_FILTER, flags, &sock_fprog { len, filter })?;
-    Ok(())
+    Ok(sys::seccomp(SECCOMP_SET_MODE_FILTER, flags, &sock_fprog { len, filter })? as u32)
 }

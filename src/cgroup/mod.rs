@@ -145,11 +145,12 @@ impl Cgroup {
 
     /// The cgroup of the unified hierarchy, for `CLONE_INTO_CGROUP`, if there is that hierarchy.
     pub(crate) fn directory(&self) -> Result<Option<OwnedFd>> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = |place: &Place| {
-            openat(CWD, &place.path, flags, Mode::empty()).context(|| format!("cannot open {}", place.path.display()))
-        };
-        self.unified().map(open).transpose()
+        self.unified().map(Place::open).transpose()
+    }
+
+    /// The cgroup in the hierarchy that has this controller.
+    pub(crate) fn directory_with(&self, controller: &str) -> Result<Option<OwnedFd>> {
+        self.with_controller(controller).map(Place::open).transpose()
     }
 
     /// The cgroup of the unified hierarchy that process `pid` is in, if that is the container's own or one below it.
@@ -159,13 +160,22 @@ impl Cgroup {
         let text = dir::read_whole(&file).context(|| format!("cannot read {file}"))?;
         let text = String::from_utf8_lossy(&text);
         let below = text.lines().find_map(|line| line.strip_prefix("0::/")).map(|path| place.mount_point.join(path));
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let inside =
             |path: &PathBuf| path.starts_with(&place.path) && !path.components().any(|it| it.as_os_str() == "..");
-        let open = |path: PathBuf| {
-            openat(CWD, &path, flags, Mode::empty()).context(|| format!("cannot open {}", path.display()))
+        below.filter(inside).map(|path| open_directory(&path)).transpose()
+    }
+
+    /// The file by which a process enters the cgroup of the unified hierarchy by itself, instead of being cloned into
+    /// it: that of `directory`, or, where this has given controllers to others, of the cgroup that `pid` is in.
+    pub(crate) fn procs_file(&self, directory: OwnedFd, pid: i32) -> Result<OwnedFd> {
+        let what = || "cannot open the cgroup.procs of the unified cgroup";
+        let open = |directory: &OwnedFd, name, access: OFlags| {
+            openat(directory, name, access | OFlags::CLOEXEC, Mode::empty()).context(what)
         };
-        below.filter(inside).map(open).transpose()
+        let delegates = open(&directory, "cgroup.subtree_control", OFlags::RDONLY)?;
+        let delegates = rustix::io::read(&delegates, &mut [0; 2]).context(what)? > 1;
+        let directory = if delegates { self.directory_of(pid)?.unwrap_or(directory) } else { directory };
+        open(&directory, "cgroup.procs", OFlags::WRONLY)
     }
 
     /// Removes what [`create`](Self::create) made, with the cgroups that the container made inside, and then the
@@ -201,6 +211,11 @@ impl Cgroup {
 }
 
 impl Place {
+    /// The directory as a mere place.
+    fn open(&self) -> Result<OwnedFd> {
+        open_directory(&self.path)
+    }
+
     fn has(&self, controller: &str) -> bool {
         self.controllers.split(',').any(|name| name == controller)
     }
@@ -211,8 +226,9 @@ impl Place {
     }
 
     fn create(&mut self, enable_all: bool) -> Result<()> {
-        let made = make_directories(&self.path, &self.mount_point);
-        self.made = Some(made.context(|| format!("cannot create cgroup {}", self.path.display()))?);
+        let what = || format!("{}: cannot create cgroup {}", path::POINTER, self.path.display());
+        let made = make_directories(&self.path, &self.mount_point).context(what);
+        self.made = Some(made.map_err(|error| error.at(path::POINTER))?);
         if self.made == Some(0) {
             self.refuse_if_taken()?;
         }
@@ -287,6 +303,11 @@ impl Place {
             other => other,
         }
     }
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty()).context(|| format!("cannot open {}", path.display()))
 }
 
 /// Makes a directory and the missing ones between the mount point and it: all or none. Returns how many at the end of the

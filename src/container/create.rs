@@ -41,6 +41,10 @@ pub struct CreateOptions<'a> {
     pub no_pivot: bool,
     /// A supervisor stays, and records how init ends.
     pub supervised: bool,
+    /// The session keyring stays that of the caller.
+    pub no_new_keyring: bool,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -60,7 +64,8 @@ impl Container {
         check_id(id)?;
         let Prepared { spec, process, bundle, cgroup, plan } = Prepared::read(&runtime, id, options)?;
         let files = Stdio::open(options.stdio, options.fds)?;
-        let record = record(id, &spec, process, bundle, cgroup, &plan);
+        let mut record = record(id, &spec, process, bundle, cgroup, &plan);
+        record.keyring = !options.no_new_keyring;
 
         let directory = Directory::make(&runtime, id)?;
         let request = launch::Request {
@@ -75,7 +80,8 @@ impl Container {
         let created = launch::create(&request, record)?;
         directory.keep();
         let init = Process::supervised(created.init.pid, created.pidfd, created.console, created.supervisor);
-        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)) })
+        let takes_listener = options.takes_listener;
+        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)), takes_listener })
     }
 
     /// The plan of such a create, as text.
@@ -109,6 +115,8 @@ impl Prepared {
             no_pivot: options.no_pivot,
             extra_files: options.fds.len(),
             supervised: options.supervised,
+            keyring: (!options.no_new_keyring).then_some(id),
+            takes_listener: options.takes_listener,
         };
         let plan = plan::compile(&spec, &inputs)?;
         if let Some(rootfs) = &plan.rootfs {
@@ -161,7 +169,10 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         namespaces: plan.namespaces.flags(),
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
+        common: plan.common.clone(),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
+        keyring: false,
+        listener: plan.filter.as_ref().and_then(|filter| filter.listener.clone()),
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
         poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),
         init: None,

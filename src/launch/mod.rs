@@ -9,7 +9,9 @@ mod filter;
 pub mod gate;
 pub mod hooks;
 mod id_map;
+mod listener;
 mod maps;
+mod net_devices;
 mod newborn;
 mod record;
 mod supervisor;
@@ -19,8 +21,8 @@ mod undo;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_MAPS, kind};
-use oci_spec::runtime::{LinuxResources, Spec};
+use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_LIMITS, POINT_MAPS, kind};
+use oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
 
 use crate::cgroup::Version;
 use crate::error::{Error, Result};
@@ -30,6 +32,7 @@ use crate::sys::socket::Received;
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
+use net_devices::NetDevices;
 use newborn::Newborn;
 pub use record::{Identity, Record};
 pub use supervisor::{Supervisor, end as end_supervisor};
@@ -149,7 +152,8 @@ fn converse(
     let mut restricted = false;
     loop {
         let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.init()?.child()?.pidfd)) };
-        let is_set_up = received.message.kind == kind::REACHED && received.message.value as u32 != POINT_MAPS;
+        let early = [POINT_LIMITS, POINT_MAPS];
+        let is_set_up = received.message.kind == kind::REACHED && !early.contains(&(received.message.value as u32));
         // While init works, it makes device nodes and mounts disks; and hooks may allow devices by themselves.
         if is_set_up && !restricted {
             fault::at("devices")?;
@@ -159,11 +163,26 @@ fn converse(
         match (received.message.kind, received.message.value as u32) {
             (kind::FORKED, pid) => undo.init()?.replace(pid as i32, received.file)?,
             (kind::CONSOLE, _) => console = received.file,
-            (kind::REACHED, POINT_MAPS) => {
-                fault::at("maps")?;
-                maps::write(undo.init()?.child()?.pid, request.spec)?;
+            (kind::NETWORK, _) => {
+                fault::at("network")?;
+                let devices = request.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+                if let (Some(devices), Some(socket)) = (devices, received.file) {
+                    let pid = undo.init()?.child()?.pid;
+                    undo.network = Some(NetDevices::give(devices, socket, pid)?);
+                }
                 talk.reply(None, None)?;
             }
+            (kind::REACHED, POINT_MAPS) => {
+                fault::at("maps")?;
+                let pid = undo.init()?.child()?.pid;
+                match request.plan.namespaces.makes(LinuxNamespaceType::User) {
+                    true => maps::write(pid, request.spec)?,
+                    false => maps::compare(pid, request.spec)?,
+                }
+                talk.reply(None, None)?;
+            }
+            // We are here since they were set.
+            (kind::REACHED, POINT_LIMITS) => talk.reply(None, None)?,
             (kind::REACHED, POINT_HOOKS) => {
                 fault::at("hooks")?;
                 undo.hooked = true;
@@ -194,19 +213,28 @@ fn start_hooks(spec: &Spec) -> bool {
 
 /// What became of a start.
 pub enum Started {
-    /// The program runs.
-    Running,
+    /// The program runs. If its caller is to answer notifications, with the listener for that.
+    Running(Option<OwnedFd>),
     /// The container's init could not run it, and ends.
     Failed(Error),
+    /// Nobody answers notifications of the filter; init has to be ended.
+    Unheard(Error),
     /// There is no init that waits.
     NobodyWaits,
 }
 
 /// Lets a created container run its program.
 pub fn start(directory: &Path, record: &Record) -> Result<Started> {
-    Ok(match gate::start(directory)? {
-        gate::Answer::Running => Started::Running,
+    let pid = record.init.as_ref().map_or(0, |init| init.pid);
+    let mut taken = None;
+    let answer = gate::start(directory, |file| {
+        taken = listener::hand_over(record, "created", pid, file)?;
+        Ok(())
+    })?;
+    Ok(match answer {
+        gate::Answer::Running => Started::Running(taken),
         gate::Answer::Closed => Started::NobodyWaits,
+        gate::Answer::Unheard(error) => Started::Unheard(error),
         gate::Answer::Failed(Received { message, text, .. }) => {
             Started::Failed(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
         }

@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Hook;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
-use crate::plan::Place;
+use crate::plan::seccomp::Listener;
+use crate::plan::{Common, Place};
 use crate::sys::pidfd;
 
 /// Raised when the format changes in a way that older versions cannot read.
@@ -64,8 +65,15 @@ pub struct Record {
     pub after_gate: BTreeMap<u32, Place>,
     /// The `process` of its config.json: what an exec starts from. Other calls need not read it.
     pub process: Option<Box<RawValue>>,
+    /// What every program in it has.
+    #[serde(default, skip_serializing_if = "Common::is_empty")]
+    pub common: Common,
     /// The SECCOMP_FILTER_FLAG_* of its filter, if it has one; the filter is in a file of its own.
     pub filter: Option<u32>,
+    /// Whether it has a session keyring, which an exec joins.
+    pub keyring: bool,
+    /// Who answers what that notifies of.
+    pub listener: Option<Listener>,
     /// Hooks that are still to come.
     pub poststart: Vec<Hook>,
     /// Hooks that are still to come.
@@ -136,7 +144,10 @@ impl Record {
             namespaces: 0,
             after_gate: BTreeMap::new(),
             process: None,
+            common: Common::default(),
             filter: None,
+            keyring: false,
+            listener: None,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,
@@ -151,6 +162,11 @@ impl Record {
 
     /// The state as the spec defines it, with the fields that runc adds (rootfs, created, owner).
     pub fn state(&self, status: &str, pid: Option<i32>) -> String {
+        serde_json::to_string_pretty(&self.state_value(status, pid)).unwrap_or_default()
+    }
+
+    /// The same as part of another document.
+    pub fn state_value(&self, status: &str, pid: Option<i32>) -> Value {
         let mut state = json!({
             "ociVersion": self.oci_version,
             "id": self.id,
@@ -164,7 +180,7 @@ impl Record {
             state["annotations"] = json!(self.annotations);
         }
         state["owner"] = json!(owner_name(self.owner));
-        serde_json::to_string_pretty(&state).unwrap_or_default()
+        state
     }
 }
 

@@ -4,16 +4,20 @@
 
 mod builder;
 mod cgroups;
+mod common;
 mod devices;
 mod exec;
 mod failure;
 pub mod hooks;
+mod labels;
 mod mounts;
 mod namespaces;
 mod process;
+mod scheduling;
 pub mod seccomp;
 mod show;
 
+use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -21,12 +25,16 @@ use brig_wire::{POINT_COMMIT, POINT_MAPS, Step};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind, Process, Spec};
 
 pub use builder::{Slot, Steps};
+pub use common::Common;
 pub use exec::{Exec, Joined};
 pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
+use scheduling::Moment;
+
+use seccomp::Filter;
 
 use crate::cgroup;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::spec;
 use crate::spec::mount_options::attr::RDONLY;
 
@@ -52,6 +60,10 @@ pub struct Inputs<'a> {
     pub extra_files: usize,
     /// A supervisor stays as the parent of the container's init.
     pub supervised: bool,
+    /// The id, which names the session keyring; `None`: that of the caller stays.
+    pub keyring: Option<&'a str>,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
 }
 
 /// A compiled plan.
@@ -64,8 +76,10 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// The version 1 cgroups that init enters.
     pub cgroups: Vec<PathBuf>,
+    /// What every program of the container has, for the record.
+    pub common: Common,
     /// The seccomp filter, for the record.
-    pub filter: Option<seccomp::Filter>,
+    pub filter: Option<Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
 }
@@ -78,8 +92,16 @@ pub struct Source {
     pub recursive: bool,
     /// Whose its files seem to be.
     pub id_map: Option<IdMap>,
+    /// The device that it must be: its type, its major and its minor number.
+    pub device: Option<(u32, u32, u32)>,
     /// The field that names it.
     pub pointer: String,
+}
+
+impl Source {
+    fn new(path: Option<PathBuf>, recursive: bool, pointer: &str) -> Self {
+        Self { path, recursive, id_map: None, device: None, pointer: pointer.to_owned() }
+    }
 }
 
 /// How the owners of the files of a mount are mapped.
@@ -108,6 +130,7 @@ struct Context<'a> {
     namespaces: Namespaces,
     user_namespace: bool,
     in_cgroups: bool,
+    mount_label: Option<CString>,
     sources: Vec<Source>,
 }
 
@@ -116,7 +139,7 @@ impl Context<'_> {
     /// namespace, might not be let through to it.
     fn clone_tree(&mut self, steps: &mut Steps, path: &Path, recursive: bool, pointer: &str) -> Result<()> {
         if self.user_namespace && self.inputs.privileged {
-            self.host_clones(steps, Some(path.to_owned()), recursive, None, pointer);
+            self.host_clones(steps, Source::new(Some(path.to_owned()), recursive, pointer));
         } else {
             let path = builder::path(path, pointer)?;
             steps.push(Step::CloneTree { path: &path, recursive: recursive.into() });
@@ -124,15 +147,9 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn host_clones(
-        &mut self,
-        steps: &mut Steps,
-        path: Option<PathBuf>,
-        recursive: bool,
-        id_map: Option<IdMap>,
-        pointer: &str,
-    ) {
-        self.sources.push(Source { path, recursive, id_map, pointer: pointer.into() });
+    fn host_clones(&mut self, steps: &mut Steps, source: Source) {
+        let recursive = source.recursive;
+        self.sources.push(source);
         steps.push_slot(Slot::Source(self.sources.len() - 1), Step::CloneFd { fd: 0 });
         // Cloned from the host's own mounts, not from a copy that was made a slave with the namespace.
         let propagation = libc::MS_SLAVE as u32;
@@ -146,30 +163,49 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
     let namespaces = Namespaces::read(linux, inputs.privileged);
     let user_namespace = namespaces.has(Kind::User);
-    let mut context = Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, sources: Vec::new() };
+    let mount_label = labels::mounts(spec)?;
+    let mut context =
+        Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, mount_label, sources: Vec::new() };
     let mut steps = Steps::new();
 
     if inputs.supervised {
         context.namespaces.supervise(&mut steps);
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
+    scheduling::io_priority(&mut steps, process, "/process/ioPriority");
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
+    if let Some(id) = inputs.keyring {
+        labels::keyring_label(&mut steps, process, "/process")?;
+        labels::keyring(&mut steps, id)?;
+    }
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
     mounts::steps(&mut steps, &mut context)?;
     cgroups::enter(&mut steps, &mut context);
+    network_devices(&mut steps, &context)?;
     devices::steps(&mut steps, &mut context)?;
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
     sysctl(&mut steps, spec)?;
+    labels::process(&mut steps, process, "/process")?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
     let filter = match linux.seccomp() {
         Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
         None => None,
     };
-    let extra_files = inputs.extra_files;
-    let program = process::Program { process, at: "/process", filter: filter.as_ref(), extra_files };
+    if let (Some(Filter { listener: Some(listener), .. }), Some(seccomp)) = (&filter, linux.seccomp()) {
+        listener.check(seccomp, inputs.takes_listener)?;
+    }
+    let common = Common::compile(linux)?;
+    let program = process::Program {
+        process,
+        at: "/process",
+        common: &common,
+        filter: filter.as_ref(),
+        extra_files: inputs.extra_files,
+        scheduled: if context.namespaces.schedules(process) { Moment::Before } else { Moment::Prepared },
+    };
     program.files(&mut steps);
     program.session(&mut steps);
     program.prepare(&mut steps)?;
@@ -177,7 +213,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     program.execute(&mut steps)?;
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
-    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })
+    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, common, filter, rootfs })
 }
 
 /// The plan of a process that only waits: what it was cloned into can be looked at meanwhile.
@@ -206,6 +242,22 @@ fn host_names(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
     if let Some(name) = context.spec.domainname() {
         steps.origin("/domainname").push(Step::Domainname { name: &builder::text(name, "/domainname")? });
     }
+    Ok(())
+}
+
+/// The host moves network devices here: before hooks and sysctls, which may be about them, and when init has heard of
+/// its cgroups, which comes unasked.
+fn network_devices(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
+    let pointer = "/linux/netDevices";
+    let devices = context.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+    if devices.is_none_or(|devices| devices.is_empty()) {
+        return Ok(());
+    }
+    if !context.inputs.privileged {
+        let text = "only the host's root can give a container network devices";
+        return Err(Error::config(pointer, text).kind(ErrorKind::Unsupported));
+    }
+    steps.origin(pointer).push(Step::NetSocket {});
     Ok(())
 }
 
@@ -252,7 +304,7 @@ fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>>
         (None, None, None) => return Err(Error::config("/root", "is required")),
     };
     match &path {
-        None => context.host_clones(steps, None, true, None, pointer),
+        None => context.host_clones(steps, Source::new(None, true, pointer)),
         Some(path) => context.clone_tree(steps, path, true, pointer)?,
     }
     if stays_shared(context.spec) {

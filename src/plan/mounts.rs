@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The spec's mounts: each becomes a detached mount with its attributes, attached to a place inside the root.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 
 use brig_wire::{Step, attach, like};
 use oci_spec::runtime::Mount;
 
 use super::builder::{Steps, path, text, with_strings};
-use super::{Context, IdMap, Mapping, cgroups};
+use super::{Context, IdMap, Mapping, Source, cgroups};
 use crate::error::{Error, Kind, Result};
 use crate::spec;
 use crate::spec::mount_options::{Attributes, Effect, attr::RDONLY, mount_option, parts, unquoted};
@@ -16,6 +16,9 @@ use crate::spec::mount_options::{Attributes, Effect, attr::RDONLY, mount_option,
 /// Filesystems of which only the mount is made read-only: their superblock belongs to a namespace and is shared by all
 /// who mount it, or still has to be filled.
 const SHARED: [&str; 8] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"];
+
+/// Filesystems that take no label, as in other runtimes. An mqueue takes it as an attribute only.
+const UNLABELLED: [&str; 4] = ["proc", "sysfs", "cgroup", "cgroup2"];
 
 /// All mounts, in their order.
 pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
@@ -30,26 +33,54 @@ pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
         } else {
             match mount.typ().as_deref().unwrap_or("none") {
                 "cgroup" | "cgroup2" => cgroups::mount(steps, context, mount, &options, &pointer)?,
-                fstype => filesystem(steps, mount, fstype, &options, &pointer)?,
+                fstype => filesystem(steps, context, mount, fstype, &options, &pointer)?,
             }
         }
     }
     Ok(())
 }
 
-fn filesystem(steps: &mut Steps, mount: &Mount, fstype: &str, options: &Options, pointer: &str) -> Result<()> {
+/// The label of all files of a new filesystem. fsconfig(2) takes it as it is, commas too.
+pub fn label_option(label: &CStr) -> Result<CString> {
+    text([b"context=", label.to_bytes()].concat(), "/linux/mountLabel")
+}
+
+fn filesystem(
+    steps: &mut Steps,
+    context: &Context<'_>,
+    mount: &Mount,
+    fstype: &str,
+    options: &Options,
+    pointer: &str,
+) -> Result<()> {
     let source = mount.source().as_deref().unwrap_or(Path::new(fstype));
     let attrs = options.all();
     let read_only = attrs & RDONLY != 0 && !SHARED.contains(&fstype);
-    let superblock = read_only.then_some("ro");
-    let list = options.for_filesystem(superblock, pointer)?;
+    let mut list = options.for_filesystem(read_only.then_some("ro"), pointer)?;
+    let own_label = list.iter().any(|option| option.to_bytes().starts_with(b"context="));
+    let label = context.mount_label.as_deref().filter(|_| !own_label && !UNLABELLED.contains(&fstype));
+    if fstype != "mqueue" {
+        list.extend(label.map(label_option).transpose()?);
+    }
     let fstype_text = text(fstype, &format!("{pointer}/type"))?;
     let source = path(source, &format!("{pointer}/source"))?;
+    let like = if fstype == "tmpfs" { likeness(options) } else { 0 };
+    let label = label.filter(|_| fstype == "mqueue");
+    // It can only be filled while it can be written.
+    let late = if like != 0 || label.is_some() { attrs & RDONLY } else { 0 };
     with_strings(&list, |list| {
-        steps.push(Step::NewMount { fstype: &fstype_text, source: &source, options: list, attrs: attrs as u32 });
+        let attrs = (attrs & !late) as u32;
+        steps.push(Step::NewMount { fstype: &fstype_text, source: &source, options: list, attrs });
     });
-    if fstype == "tmpfs" {
-        resemble(steps, mount, options, pointer)?;
+    if let Some(label) = label {
+        steps.push(Step::Label { label });
+    }
+    if like != 0 {
+        let path = path(mount.destination(), &format!("{pointer}/destination"))?;
+        steps.push(Step::Resemble { path: &path, flags: like });
+    }
+    if late != 0 {
+        steps.push(Step::MountAttr { set: late, clear: 0, propagation: 0, recursive: 0 });
     }
     options.propagation(steps);
     // A procfs or sysfs anywhere but where it seems to be makes later writes to it go astray (CVE-2019-19921).
@@ -59,17 +90,11 @@ fn filesystem(steps: &mut Steps, mount: &Mount, fstype: &str, options: &Options,
 
 /// A tmpfs has the permissions of the directory that it covers unless the options name others, as in other runtimes, and
 /// with tmpcopyup all of it.
-fn resemble(steps: &mut Steps, mount: &Mount, options: &Options, pointer: &str) -> Result<()> {
+fn likeness(options: &Options) -> u32 {
     let names = |key: &str| options.data.iter().any(|option| option.starts_with(key));
-    let mut flags = if names("mode=") { 0 } else { like::MODE };
-    if options.copy_up {
-        flags |= like::CONTENT | if names("uid=") || names("gid=") { 0 } else { like::OWNER };
-    }
-    if flags != 0 {
-        let path = path(mount.destination(), &format!("{pointer}/destination"))?;
-        steps.push(Step::Resemble { path: &path, flags });
-    }
-    Ok(())
+    let mode = if names("mode=") { 0 } else { like::MODE };
+    let owner = if names("uid=") || names("gid=") { 0 } else { like::OWNER };
+    if options.copy_up { like::CONTENT | mode | owner } else { mode }
 }
 
 /// Other attributes for what is mounted there already, and unless only the mount is meant, options for its filesystem.
@@ -94,7 +119,10 @@ fn bind(steps: &mut Steps, context: &mut Context<'_>, mount: &Mount, options: &O
         mount.source().as_ref().ok_or_else(|| Error::config(&source_pointer, "a bind mount needs a source"))?;
     let source: PathBuf = context.inputs.bundle.join(source);
     match id_map(context, mount, options, pointer)? {
-        Some(id_map) => context.host_clones(steps, Some(source), options.recursive, Some(id_map), &source_pointer),
+        Some(id_map) => {
+            let source = Source::new(Some(source), options.recursive, &source_pointer);
+            context.host_clones(steps, Source { id_map: Some(id_map), ..source });
+        }
         None => context.clone_tree(steps, &source, options.recursive, &source_pointer)?,
     }
     options.attributes(steps);

@@ -90,11 +90,13 @@ fn the_features_are_those_of_the_tables() {
         }
         load(with(&changes).as_bytes()).unwrap();
     }
-    for (list, field) in [("actions", "defaultAction"), ("archs", "architectures/-"), ("supportedFlags", "flags/-")] {
+    for (list, field) in [("actions", "syscalls/-"), ("archs", "architectures/-"), ("supportedFlags", "flags/-")] {
         for name in names(&format!("/linux/seccomp/{list}")) {
+            let rule = json!({ "names": ["mkdir"], "action": name });
+            let value = if list == "actions" { rule } else { json!(name) };
             let changes = [
                 ("/linux/seccomp/defaultAction", json!("SCMP_ACT_ALLOW")),
-                (&format!("/linux/seccomp/{field}"), json!(name)),
+                (&format!("/linux/seccomp/{field}"), value),
             ];
             load(with(&changes).as_bytes()).unwrap();
         }
@@ -128,8 +130,9 @@ fn parts_have_pointers_of_their_own() {
     let error = load_process(b"[]", None).unwrap_err();
     assert_eq!(error.message, "process: must be an object, not a list");
     let error =
-        load_process(br#"{"cwd": "/", "args": ["a"], "scheduler": {"policy": "SCHED_OTHER"}}"#, None).unwrap_err();
-    assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Unsupported, Some("/scheduler")));
+        load_process(br#"{"cwd": "/", "args": ["a"], "scheduler": {"policy": "SCHED_OTHER", "nice": 20}}"#, None)
+            .unwrap_err();
+    assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Config, Some("/scheduler/nice")));
     let process = load_process(br#"{"cwd": "/", "args": ["a"], "user": {"uid": 7}}"#, None).unwrap();
     assert_eq!((process.user().uid(), process.user().gid()), (7, 0));
 

@@ -3,8 +3,9 @@
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
-use brig_wire::{Act, Numbers, POINT_COMMIT, Step};
+use brig_wire::{Act, Numbers, POINT_COMMIT, Step, kind};
 use nix::unistd::pipe;
 
 use crate::harness::{Plan, Session, Temp, failure, memfd, string};
@@ -91,6 +92,32 @@ fn limits_umask_and_session_are_set() {
 }
 
 #[test]
+fn policies_and_the_execution_domain_are_set() {
+    let word = |bits: u64| Box::leak(Box::new(bits.to_le_bytes())).as_slice();
+    let batch = |policy| Step::Scheduler { policy, flags: 0, nice: 4, priority: 0, runtime: 0, deadline: 0, period: 0 };
+    let steps = [
+        Step::Affinity { cpus: word(1) },
+        batch(3),
+        Step::IoPriority { value: 3 << 13 },
+        Step::Personality { value: 0x0004_0008 },
+    ];
+    let session = stand(&steps);
+    assert_eq!(session.status("Cpus_allowed_list"), "0");
+    let stat = session.proc("stat");
+    let fields: Vec<_> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+    assert_eq!([fields[19 - 3], fields[40 - 3], fields[41 - 3]], ["4", "0", "3"]);
+    assert_eq!(session.proc("personality").trim(), "00040008");
+
+    let refused = |step| failure(&Plan::new().step(step));
+    assert_eq!(refused(batch(4)), (Act::Step, libc::EINVAL));
+    assert_eq!(refused(Step::Affinity { cpus: word(0) }), (Act::Step, libc::EINVAL));
+    assert_eq!(refused(Step::IoPriority { value: 7 << 13 }), (Act::Step, libc::EINVAL));
+    // No such mode; or no such system call, where there is no NUMA.
+    let (act, errno) = refused(Step::MemoryPolicy { mode: 0xff, nodes: &[] });
+    assert!(act == Act::MemoryPolicy && [libc::EINVAL, libc::ENOSYS].contains(&errno), "{act:?} {errno}");
+}
+
+#[test]
 fn the_filter_applies_to_the_program() {
     // getppid(2) fails with EDOM, everything else is allowed.
     let filter = |code: u16, jt: u8, jf: u8, k: u32| [&code.to_ne_bytes()[..], &[jt, jf], &k.to_ne_bytes()].concat();
@@ -105,6 +132,39 @@ fn the_filter_applies_to_the_program() {
     assert_eq!((session.status("Seccomp"), session.status("Seccomp_filters")), ("2".into(), "1".into()));
     let empty = Plan::new().step(Step::Seccomp { flags: 0, program: &[] });
     assert_eq!(failure(&empty), (Act::Step, libc::EINVAL));
+}
+
+#[test]
+fn a_listener_is_given_away_before_the_program_runs() {
+    // All is allowed but mkdir(2), of which the listener is notified.
+    let filter = |code: u16, jt: u8, jf: u8, k: u32| [&code.to_ne_bytes()[..], &[jt, jf], &k.to_ne_bytes()].concat();
+    let program = [
+        filter(0x20, 0, 0, 0),
+        filter(0x15, 0, 1, libc::SYS_mkdirat as u32),
+        filter(0x06, 0, 0, libc::SECCOMP_RET_USER_NOTIF),
+        filter(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+    .concat();
+    let plan = Plan::new()
+        .steps([Step::NoNewPrivileges {}, Step::SeccompListener { flags: 0, program: &program }])
+        .shell("exit 3");
+    let mut session = plan.start(0);
+    let (message, _, listener) = session.receive().expect("a listener");
+    assert_eq!((message.kind, message.step), (kind::LISTENER, 1));
+    let listener = listener.expect("a file");
+    let link = format!("/proc/self/fd/{}", listener.as_raw_fd());
+    assert_eq!(fs::read_link(link).expect("a link"), Path::new("anon_inode:seccomp notify"));
+    // It waits.
+    assert_eq!(session.status("Seccomp_filters"), "1");
+    session.reply(None);
+    assert!(session.receive().is_none());
+    assert_eq!(session.exit_code(), 3);
+
+    // Nobody takes it: nothing runs.
+    let mut session = plan.start(0);
+    session.receive().expect("a listener");
+    session.socket = None;
+    assert_eq!(session.exit_code(), 1);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod common;
 
 mod attacks;
 mod bad_input;
+mod cgroup_paths;
 mod cgroups;
 mod copy_up;
 mod edit;
@@ -17,10 +18,18 @@ mod events;
 mod exec;
 mod hooks;
 mod id_mapped;
+mod keyring;
+mod labels;
 mod lifecycle;
+mod memory_policy;
 mod mount_options;
+mod net_devices;
 mod pause;
+mod personality;
 mod plans;
+mod resources;
+mod scheduling;
+mod seccomp;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]

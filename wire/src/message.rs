@@ -29,9 +29,15 @@ pub mod kind {
     /// init → starter over the start connection: START was heard, by an init that lives. The end of the connection
     /// behind this is the success of execve(2); without this, it is the end of an init that was never started.
     pub const STARTED: u32 = 9;
+    /// init → host: the attached file is a socket for the devices of init's network namespace; init waits for a
+    /// [`REPLY`].
+    pub const NETWORK: u32 = 20;
     /// init → host: a [`Supervise`](crate::Step::Supervise) was done; `value` is the pid of the child, and its pidfd is
     /// attached. The sender stays, says no more, and waits for the child's end.
     pub const SUPERVISED: u32 = 10;
+    /// init → host, or over the start connection: the attached file is the listener of the filter that was just loaded.
+    /// init waits for a [`REPLY`], since with execve(2) it loses its own copy.
+    pub const LISTENER: u32 = 20;
 }
 
 /// In the value of a reply: a file with the hook state.
@@ -49,6 +55,8 @@ pub const POINT_HOOKS: u32 = 2;
 /// [`Sync`](crate::Step::Sync): everything is done; the host records the container. Should the host
 /// die before it answers, init ends, and nothing but an unfinished record is left.
 pub const POINT_COMMIT: u32 = 3;
+/// [`Sync`](crate::Step::Sync): what comes next is measured by the limits of the cgroups; the host has set them.
+pub const POINT_LIMITS: u32 = 4;
 
 /// How a process ended: one record of the file that a supervisor writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,6 +157,9 @@ acts! {
     41 OnDirectory "mount a file on a directory"
     42 Copy "copy what is there"
     43 FsReconfigure "change the filesystem"
+    44 Label "set the SELinux label"
+    45 Keyring "make the session keyring"
+    50 MemoryPolicy "set it"
 }
 
 /// One message. On the wire: these 24 bytes, then up to [`TEXT_MAX`] bytes of text.

@@ -5,7 +5,7 @@
 //!
 //! | register | set by | used by |
 //! |---|---|---|
-//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Attach`, `SetRoot` (the last two empty it) |
+//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot` (the last two empty it) |
 //! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
@@ -156,6 +156,11 @@ steps! { 'a;
     /// Writes `value` to `<own pid>/<path>` below the `proc` register (oom_score_adj, attr/exec …), as
     /// `Sysctl` does.
     14 ProcSelf { path: &'a CStr, value: &'a CStr }
+    /// Joins the session keyring of this name, or makes it, and gives it `permissions` (keyctl(2)). A kernel without
+    /// keys has nothing to join.
+    42 SessionKeyring { name: &'a CStr, permissions: u32 }
+    /// Sends NETWORK with a new rtnetlink(7) socket, and waits for the REPLY.
+    43 NetSocket {}
 
     // --- Mounts -----------------------------------------------------------------------------------
 
@@ -218,6 +223,8 @@ steps! { 'a;
     /// Other options for the filesystem of the mount whose root is at `path` inside the root: fspick, one fsconfig an
     /// option. On failure as `NewMount`.
     40 Reconfigure { path: &'a CStr, options: Strings<'a> }
+    /// Sets the SELinux label of the root of the new filesystem in the `mount` register.
+    41 Label { label: &'a CStr }
 
     // --- Hooks --------------------------------------------------------------------------------------
 
@@ -262,6 +269,9 @@ steps! { 'a;
     72 NoNewPrivileges {}
     /// seccomp(2), SECCOMP_SET_MODE_FILTER with `flags`; `program` is an array of struct sock_filter.
     73 Seccomp { flags: u32, program: &'a [u8] }
+    /// The same with SECCOMP_FILTER_FLAG_NEW_LISTENER; sends LISTENER and waits for the REPLY. If the host is gone, exits.
+    /// What the program does not let pass are only calls that are notified of, and never sendmsg(2).
+    100 SeccompListener { flags: u32, program: &'a [u8] }
     /// Makes sure of the program before anyone waits for it: the first of `candidates` that is a regular file and
     /// executable for the effective user becomes the `program` register.
     74 FindProgram { candidates: Strings<'a> }
@@ -276,4 +286,14 @@ steps! { 'a;
     78 Home { uid: u32 }
     /// execve(2) of the program, with `home` behind `env`.
     76 Exec { candidates: Strings<'a>, args: Strings<'a>, env: Strings<'a> }
+    /// sched_setattr(2), with the fields of struct sched_attr.
+    80 Scheduler { policy: u32, flags: u64, nice: i32, priority: u32, runtime: u64, deadline: u64, period: u64 }
+    /// ioprio_set(2) of the calling process; `value` has the class and the priority in it.
+    81 IoPriority { value: u32 }
+    /// sched_setaffinity(2); `cpus` is a bitmask, the lowest CPU first.
+    82 Affinity { cpus: &'a [u8] }
+    /// personality(2).
+    83 Personality { value: u32 }
+    /// set_mempolicy(2); `mode` has the MPOL_F_* in it, `nodes` is a bitmask, the lowest node first.
+    84 MemoryPolicy { mode: u32, nodes: &'a [u8] }
 }

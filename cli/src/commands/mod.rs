@@ -16,6 +16,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod update;
 mod version;
 
 use std::io::{Write, stdout};
@@ -55,7 +56,7 @@ pub struct Command {
 }
 
 /// Every command, in the order of a container's life.
-pub const COMMANDS: [Command; 15] = [
+pub const COMMANDS: [Command; 16] = [
     entry::<spec::Spec>(),
     entry::<plan::Plan>(),
     entry::<create::Create>(),
@@ -68,6 +69,7 @@ pub const COMMANDS: [Command; 15] = [
     entry::<events::Events>(),
     entry::<pause::Pause>(),
     entry::<resume::Resume>(),
+    entry::<update::Update>(),
     entry::<kill::Kill>(),
     entry::<delete::Delete>(),
     entry::<features::Features>(),

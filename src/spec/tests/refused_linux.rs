@@ -127,13 +127,42 @@ fn the_rest_of_linux() {
 }
 
 #[test]
+fn personality_and_memory_policy() {
+    let (persona, policy) = ("/linux/personality", "/linux/memoryPolicy");
+    let numa = |mode: &str, nodes: &str, flags: &[&str]| json!({ "mode": mode, "nodes": nodes, "flags": flags });
+    let (fixed, relative, balancing) = ("MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES", "MPOL_F_NUMA_BALANCING");
+    refused(&[
+        (persona, json!({}), "/linux/personality/domain", "is missing"),
+        (persona, json!({ "domain": "LINUX64" }), "/linux/personality/domain", "unknown domain \"LINUX64\""),
+        (
+            persona,
+            json!({ "domain": "LINUX", "flags": ["UNAME26", "ADDR_COMPAT"] }),
+            "/linux/personality/flags/1",
+            "unknown personality flag \"ADDR_COMPAT\"; known are UNAME26, ADDR_NO_RANDOMIZE",
+        ),
+        (policy, json!({}), "/linux/memoryPolicy/mode", "is missing"),
+        (policy, numa("MPOL_X", "", &[]), "/linux/memoryPolicy/mode", "unknown mode \"MPOL_X\""),
+        (policy, numa("MPOL_LOCAL", "", &["MPOL_F_X"]), "/linux/memoryPolicy/flags/0", "unknown flag \"MPOL_F_X\""),
+        (policy, numa("MPOL_DEFAULT", "0", &[]), "/linux/memoryPolicy/nodes", "MPOL_DEFAULT takes no nodes"),
+        (policy, numa("MPOL_LOCAL", "0", &[]), "/linux/memoryPolicy/nodes", "MPOL_LOCAL takes no nodes"),
+        (policy, numa("MPOL_BIND", "", &[]), "/linux/memoryPolicy/nodes", "is missing: MPOL_BIND needs it"),
+        (policy, numa("MPOL_INTERLEAVE", "0,", &[]), "/linux/memoryPolicy/nodes", "\"0,\" is not a list of numbers"),
+        (policy, numa("MPOL_BIND", "2-1", &[]), "/linux/memoryPolicy/nodes", "the range 2-1 ends before it begins"),
+        (policy, numa("MPOL_BIND", "1024", &[]), "/linux/memoryPolicy/nodes", "there is no number above 1023"),
+        (policy, numa("MPOL_BIND", "0", &[fixed, relative]), "/linux/memoryPolicy/flags", "exclude each other"),
+        (policy, numa("MPOL_INTERLEAVE", "0", &[balancing]), "/linux/memoryPolicy/flags", "not for MPOL_INTERLEAVE"),
+        (policy, numa("MPOL_PREFERRED", "", &[fixed]), "/linux/memoryPolicy/flags", "has no use without nodes"),
+    ]);
+}
+
+#[test]
 fn seccomp() {
     let rule = |action: &str, more: Value| {
         let mut rule = json!({ "names": ["mkdir"], "action": action });
         rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!([rule])
     };
-    let allow = "SCMP_ACT_ALLOW";
+    let (allow, notify) = ("SCMP_ACT_ALLOW", "SCMP_ACT_NOTIFY");
     for (mut section, at, words) in [
         (json!({ "syscalls": rule(allow, json!({ "names": [] })) }), "syscalls/0/names", "at least one name"),
         (json!({ "syscalls": rule(allow, json!({ "names": ["a", ""] })) }), "syscalls/0/names/1", "is empty"),
@@ -155,10 +184,28 @@ fn seccomp() {
         ),
         (json!({ "defaultAction": "SCMP_ACT_NOTIFY" }), "defaultAction", "must not be SCMP_ACT_NOTIFY"),
         (json!({ "defaultAction": allow, "defaultErrnoRet": 1 }), "defaultErrnoRet", "returns no errno"),
-        (json!({ "listenerPath": "/run/x" }), "listenerPath", "has no use: no action is SCMP_ACT_NOTIFY"),
-        (json!({ "listenerPath": "x" }), "listenerPath", "is not an absolute path"),
+        (
+            json!({ "listenerPath": "x", "syscalls": rule(notify, json!({})) }),
+            "listenerPath",
+            "is not an absolute path",
+        ),
+        (
+            json!({ "listenerPath": format!("/{}", "x".repeat(107)), "syscalls": rule(notify, json!({})) }),
+            "listenerPath",
+            "at most 107 bytes",
+        ),
         (json!({ "listenerMetadata": "x" }), "listenerMetadata", "has no use without a listenerPath"),
-        (json!({ "syscalls": rule("SCMP_ACT_NOTIFY", json!({})) }), "syscalls/0/action", "needs a listener"),
+        (json!({ "listenerPath": 1 }), "listenerPath", "must be a string, not 1"),
+        (json!({ "listenerPath": "/x", "listenerMetadata": [1] }), "listenerMetadata", "must be a string, not a list"),
+        (
+            json!({ "syscalls": rule(notify, json!({ "names": ["mkdir", "sendmsg"] })) }),
+            "syscalls/0/names/1",
+            "what the listener is sent with",
+        ),
+        (json!({ "syscalls": rule(notify, json!({ "errnoRet": 1 })) }), "syscalls/0/errnoRet", "returns no errno"),
+        (json!({ "flags": ["SECCOMP_FILTER_FLAG_NEW_LISTENER"] }), "flags/0", "unknown flag"),
+        (json!({ "architectures": ["X86"] }), "architectures/0", "unknown architecture"),
+        (json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": -1 }), "defaultErrnoRet", "from 0 to"),
     ] {
         section.as_object_mut().unwrap().entry("defaultAction").or_insert(json!("SCMP_ACT_ERRNO"));
         refused(&[("/linux/seccomp", section, &format!("/linux/seccomp/{at}"), words)]);
@@ -167,24 +214,30 @@ fn seccomp() {
 
 #[test]
 fn not_yet() {
-    for (at, value, place, words) in [
-        ("/process/apparmorProfile", json!("x"), "/process/apparmorProfile", "does not support AppArmor yet"),
-        ("/process/selinuxLabel", json!("x"), "/process/selinuxLabel", "SELinux"),
-        ("/process/scheduler", json!({ "policy": "SCHED_OTHER" }), "/process/scheduler", "scheduling policies"),
-        ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_BE", "priority": 1 }), "/process/ioPriority", "I/O"),
-        ("/linux/mountLabel", json!("x"), "/linux/mountLabel", "SELinux"),
-        ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
-        ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),
-        ("/linux/memoryPolicy", json!({ "mode": "MPOL_DEFAULT" }), "/linux/memoryPolicy", "memory policies"),
-        ("/linux/personality", json!({ "domain": "LINUX32" }), "/linux/personality", "personalities"),
-        (
-            "/linux/seccomp",
-            json!({ "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x",
-                "syscalls": [{ "names": ["a"], "action": "SCMP_ACT_NOTIFY" }] }),
-            "/linux/seccomp/listenerPath",
-            "seccomp notifications",
-        ),
+    refused_together(&[("/linux/intelRdt", json!({}))], Kind::Unsupported, "/linux/intelRdt", "Intel RDT");
+}
+
+#[test]
+fn network_devices() {
+    let at = "/linux/netDevices";
+    for (devices, place, words) in [
+        (json!({ "": {} }), "/", "is not the name"),
+        (json!({ "..": {} }), "/..", "is not the name"),
+        (json!({ "a/b": {} }), "/a~1b", "is not the name"),
+        (json!({ "a b": {} }), "/a b", "is not the name"),
+        (json!({ "a:1": {} }), "/a:1", "is not the name"),
+        (json!({ "sixteen-letters-": {} }), "/sixteen-letters-", "at most 15 bytes"),
+        (json!({ "eth0": { "name": "sixteen-letters-" } }), "/eth0/name", "at most 15 bytes"),
+        (json!({ "eth0": { "name": "." } }), "/eth0/name", "is not the name"),
+        (json!({ "eth0": { "name": 7 } }), "/eth0/name", "must be a string"),
+        (json!({ "eth0": [] }), "/eth0", "must be an object"),
+        (json!([]), "", "must be an object"),
+        (json!({ "eth0": { "name": "a" }, "eth1": { "name": "a" } }), "/eth1", "a second device that is called \"a\""),
+        (json!({ "eth0": { "name": "eth1" }, "eth1": {} }), "/eth1", "a second device that is called \"eth1\""),
     ] {
-        refused_together(&[(at, value)], Kind::Unsupported, place, words);
+        refused(&[(at, devices, &format!("{at}{place}"), words)]);
     }
+    let namespaces = json!([{ "type": "mount" }, { "type": "uts" }]);
+    let changes = [("/linux/namespaces", namespaces), (at, json!({ "eth0": {} }))];
+    refused_together(&changes, Kind::Config, at, "need a network namespace");
 }
