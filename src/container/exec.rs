@@ -47,6 +47,7 @@ impl Container {
         let container = plan::Joined {
             namespaces: namespaces(&init, &record)?,
             cgroup: below.as_ref().unwrap_or(&record.cgroup),
+            resctrl: record.rdt.is_some(),
             common: &record.common,
             filter: filter.as_ref(),
             keyring: record.keyring.then_some(record.id.as_str()),
@@ -56,6 +57,7 @@ impl Container {
             init: init.pidfd()?,
             pid: init.pid(),
             cgroup: container.cgroup,
+            rdt: record.rdt.as_ref(),
             files: files.borrow(),
             cancel: options.cancel,
         })

@@ -12,6 +12,7 @@ use super::{Talk, talk};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
 use crate::plan;
+use crate::rdt::Rdt;
 use crate::sys::spawn::Child;
 
 /// What to execute, and where.
@@ -24,6 +25,8 @@ pub struct ExecRequest<'a> {
     pub pid: i32,
     /// The cgroups to enter.
     pub cgroup: &'a Cgroup,
+    /// The groups of resctrl to put it into.
+    pub rdt: Option<&'a Rdt>,
     /// The program's descriptors 0, 1, 2 and on.
     pub files: Vec<BorrowedFd<'a>>,
     /// Readable: give up.
@@ -69,7 +72,11 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     };
     drop(files);
     let mut newborn = Newborn::new(child);
-    if request.plan.enters || !tasks.is_empty() {
+    // Before it forks: children follow.
+    if let Some(rdt) = request.rdt {
+        rdt.join(newborn.child()?.pid)?;
+    }
+    if request.plan.enters || request.rdt.is_some() || !tasks.is_empty() {
         talk.cgroups(&tasks)?;
     }
     drop(tasks);

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-pub use check::{is_bind, may_be_mounted_in_proc, sysctl_path};
+pub use check::{RESCTRL_NAMES, is_bind, may_be_mounted_in_proc, sysctl_namespace, sysctl_path};
 pub use default::default_spec;
 pub use features::features;
 

@@ -13,7 +13,6 @@ type Row = (&'static str, Option<&'static str>, &'static str);
 
 const TABLE: &[Row] = &[
     ("/linux/netDevices", None, "network devices"),
-    ("/linux/intelRdt", None, "Intel RDT"),
     ("/linux/seccomp/listenerPath", None, SECCOMP_NOTIFY),
     ("/linux/seccomp/syscalls/*/action", Some("SCMP_ACT_NOTIFY"), SECCOMP_NOTIFY),
 ];

@@ -24,6 +24,7 @@ mod mount_options;
 mod pause;
 mod personality;
 mod plans;
+mod rdt;
 mod scheduling;
 #[cfg(feature = "fault-injection")]
 mod supervised;

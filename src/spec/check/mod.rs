@@ -7,6 +7,7 @@ mod memory_policy;
 mod mounts;
 mod namespaces;
 mod process;
+mod rdt;
 mod scheduling;
 mod seccomp;
 mod sysctl;
@@ -14,7 +15,8 @@ mod sysctl;
 use oci_spec::runtime::{Hook, LinuxResources, Process, Spec};
 
 pub use mounts::{is_bind, may_be_mounted_in_proc};
-pub use sysctl::sysctl_path;
+pub use rdt::RESCTRL_NAMES;
+pub use sysctl::{sysctl_namespace, sysctl_path};
 
 use super::pointer::join;
 use crate::error::{Error, Result};
@@ -53,6 +55,7 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     linux::devices,
     linux::personality,
     memory_policy::memory_policy,
+    rdt::intel_rdt,
     sysctl::namespaced,
     seccomp::listener,
     seccomp::rules,

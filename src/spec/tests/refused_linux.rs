@@ -127,6 +127,24 @@ fn the_rest_of_linux() {
 }
 
 #[test]
+fn intel_rdt() {
+    for (section, at, words) in [
+        (json!({ "closID": "a/b" }), "closID", "\"a/b\" is no name of a class; \"/\" is the default class"),
+        (json!({ "closID": ".." }), "closID", "is no name"),
+        (json!({ "closID": "mon_groups" }), "closID", "is no name"),
+        (json!({ "memBwSchema": "L3:0=f" }), "memBwSchema", "is not one line that starts with \"MB:\""),
+        (json!({ "memBwSchema": "MB:0=1\nMB:1=1" }), "memBwSchema", "is not one line"),
+        (json!({ "l3CacheSchema": "L3:0=f\n7" }), "l3CacheSchema", "line 2, \"7\", is none"),
+        (json!({ "schemata": ["L3:0=f", "L3"] }), "schemata/1", "\"L3\" is not one line"),
+        (json!({ "schemata": ["L3:0=f\nL2:0=f"] }), "schemata/0", "is not one line"),
+        (json!({ "schemata": [1] }), "schemata/0", "must be a string, not 1"),
+        (json!({ "enableMonitoring": "yes" }), "enableMonitoring", "must be true or false"),
+    ] {
+        refused(&[("/linux/intelRdt", section, &format!("/linux/intelRdt/{at}"), words)]);
+    }
+}
+
+#[test]
 fn personality_and_memory_policy() {
     let (persona, policy) = ("/linux/personality", "/linux/memoryPolicy");
     let numa = |mode: &str, nodes: &str, flags: &[&str]| json!({ "mode": mode, "nodes": nodes, "flags": flags });
@@ -198,7 +216,6 @@ fn seccomp() {
 fn not_yet() {
     for (at, value, place, words) in [
         ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
-        ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),
         (
             "/linux/seccomp",
             json!({ "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x",
