@@ -8,7 +8,8 @@ pub fn lines(wish: &LinuxIntelRdt) -> Vec<String> {
     let bandwidth = wish.mem_bw_schema().as_deref();
     let is_bandwidth = |line: &&str| line.trim_start().starts_with("MB:");
     let cache = wish.l3_cache_schema().as_deref().unwrap_or_default().lines();
-    let cache = cache.filter(|line| !line.trim().is_empty() && !(bandwidth.is_some() && is_bandwidth(line)));
+    let is_left_out = |line: &&str| line.trim().is_empty() || (bandwidth.is_some() && is_bandwidth(line));
+    let cache = cache.filter(|line| !is_left_out(line));
     let rest = wish.schemata().iter().flatten().map(String::as_str);
     cache.chain(bandwidth).chain(rest).map(str::to_owned).collect()
 }
