@@ -6,6 +6,7 @@ mod linux;
 mod memory_policy;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod process;
 mod rdt;
 mod scheduling;
@@ -53,6 +54,7 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     linux::propagation,
     linux::cgroups_path,
     linux::devices,
+    net_devices::names,
     linux::personality,
     memory_policy::memory_policy,
     rdt::intel_rdt,
