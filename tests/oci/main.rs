@@ -29,6 +29,7 @@ mod plans;
 mod rdt;
 mod resources;
 mod scheduling;
+mod seccomp;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]
