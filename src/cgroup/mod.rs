@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use self::dir::Dir;
 pub(crate) use self::events::{LEVEL, OomCounts, PressureSource, TRIGGER_STALL};
-pub(crate) use self::host::{Hierarchy, Host, Layout, Version};
+pub(crate) use self::host::{Hierarchy, Host, Layout, Version, unescape};
 pub(crate) use self::stats::Stats;
 use crate::error::{Context, Error, Kind, Result};
 
