@@ -4,9 +4,11 @@
 mod create;
 mod exec;
 mod lock;
+mod monitor;
 mod pause;
 mod process;
 mod runtime;
+mod stats;
 mod status;
 mod stdio;
 mod update;
@@ -17,11 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use create::CreateOptions;
 pub use exec::ExecOptions;
+pub use monitor::{Kinds, Monitor};
 pub use process::{Exit, Process};
 pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};
 use crate::launch::{self, Identity, Record};
+use crate::rdt::Rdt;
 use lock::Lock;
 use status::Status;
 
@@ -152,6 +156,7 @@ impl Container {
             self.end(record)?;
             // Whoever is in there nevertheless was put there from outside.
             record.cgroup.remove().or_else(|_| record.cgroup.kill().and_then(|()| record.cgroup.remove()))?;
+            record.rdt.as_ref().map_or(Ok(()), Rdt::remove)?;
             launch::hooks::poststop(record);
         }
         launch::clear(&self.directory());

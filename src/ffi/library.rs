@@ -68,10 +68,9 @@ pub unsafe extern "C" fn brig_spec_default(
     })
 }
 
-/// Stores in `*mistakes` all that is wrong with the config.json `spec`, in the order of their weight: a JSON array of
-/// objects with "pointer" (as brig_error_pointer() gives it; "" is the whole), "message" (one line: the place, what is
-/// there, what may be there) and "status" (BRIG_ERR_CONFIG, or BRIG_ERR_UNSUPPORTED for what this version cannot do).
-/// "[]" if nothing is wrong. Nothing on this host is looked at, and members that the specification does not know are
+/// Stores in `*mistakes` all that is wrong with the config.json `spec`: a JSON array of objects with "pointer" (as
+/// brig_error_pointer() gives it; "" is the whole), "message" (one line: the place, what is there, what may be there) and
+/// "status" (a brig_status, BRIG_ERR_CONFIG as of now). "[]" if nothing is wrong. Nothing on this host is looked at, and members that the specification does not know are
 /// allowed. brig_container_create() does the same before anything else, and tells the first.
 ///
 /// # Safety

@@ -9,7 +9,6 @@ mod check;
 mod default;
 mod features;
 pub mod mount_options;
-mod not_yet;
 pub mod number_list;
 mod parse;
 pub mod personality;
@@ -24,7 +23,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-pub use check::{is_bind, may_be_mounted_in_proc, sysctl_path};
+pub use check::{RESCTRL_NAMES, is_bind, may_be_mounted_in_proc, sysctl_namespace, sysctl_path};
 pub use default::default_spec;
 pub use features::features;
 
@@ -66,19 +65,16 @@ fn read(json: &[u8]) -> std::result::Result<Spec, Vec<Error>> {
     shape::normalize(&mut document);
     let shape = shape::check(&document);
     shape::respell(&mut document);
-    let not_yet = not_yet::check(&document);
     if shape.is_empty()
         && let Ok(spec) = parse::typed(&document)
     {
-        let mut mistakes = check::spec(&spec);
-        mistakes.extend(not_yet);
+        let mistakes = check::spec(&spec);
         return if mistakes.is_empty() { Ok(spec) } else { Err(mistakes) };
     }
     let mut repaired = repair::read(document, json.len(), shape);
     if let Some(spec) = &repaired.spec {
         check::spec(spec).into_iter().for_each(|mistake| repaired.add(mistake));
     }
-    repaired.mistakes.extend(not_yet);
     Err(repaired.mistakes)
 }
 
@@ -124,7 +120,6 @@ pub fn load_process(json: &[u8], own: Option<&RawValue>) -> Result<Process> {
         let document = complete(json!({ "process": object }))?;
         let Whole { process } = parse::typed(&document)?;
         refuse(check::process(&process))?;
-        refuse(not_yet::check(&document))?;
         Ok(process)
     })
 }
