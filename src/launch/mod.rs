@@ -9,6 +9,7 @@ mod filter;
 pub mod gate;
 pub mod hooks;
 mod id_map;
+mod listener;
 mod maps;
 mod net_devices;
 mod newborn;
@@ -76,6 +77,9 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let mut undo = Undo::new(request.directory, record)?;
     fault::at("cgroup")?;
     undo.record.cgroup.create(Version::V2)?;
+    if let Some(rdt) = &mut undo.record.rdt {
+        rdt.create()?;
+    }
     fault::at("spawn")?;
     let talk = spawn(&mut undo, request, files)?;
 
@@ -83,7 +87,11 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     fault::at("cgroups")?;
     undo.record.cgroup.create(Version::V1)?;
     let tasks = undo.record.cgroup.join_files()?;
-    if !tasks.is_empty() {
+    let first = undo.init()?.child()?.pid;
+    if let Some(rdt) = &undo.record.rdt {
+        rdt.join(first)?;
+    }
+    if !tasks.is_empty() || undo.record.rdt.is_some() {
         talk.cgroups(&tasks)?;
     }
     drop(tasks);
@@ -101,6 +109,12 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
         filter::write(request.directory, filter)?;
     }
     let pid = undo.init()?.child()?.pid;
+    if let Some(rdt) = &undo.record.rdt
+        && request.plan.namespaces.two_stages()
+    {
+        // The second of two inits, which has inherited it, but whose pid nobody has written.
+        rdt.join(pid)?;
+    }
     let init = Identity::of(pid)?;
     undo.record.init = Some(init.clone());
     undo.write()?;
@@ -212,19 +226,28 @@ fn start_hooks(spec: &Spec) -> bool {
 
 /// What became of a start.
 pub enum Started {
-    /// The program runs.
-    Running,
+    /// The program runs. If its caller is to answer notifications, with the listener for that.
+    Running(Option<OwnedFd>),
     /// The container's init could not run it, and ends.
     Failed(Error),
+    /// Nobody answers notifications of the filter; init has to be ended.
+    Unheard(Error),
     /// There is no init that waits.
     NobodyWaits,
 }
 
 /// Lets a created container run its program.
 pub fn start(directory: &Path, record: &Record) -> Result<Started> {
-    Ok(match gate::start(directory)? {
-        gate::Answer::Running => Started::Running,
+    let pid = record.init.as_ref().map_or(0, |init| init.pid);
+    let mut taken = None;
+    let answer = gate::start(directory, |file| {
+        taken = listener::hand_over(record, "created", pid, file)?;
+        Ok(())
+    })?;
+    Ok(match answer {
+        gate::Answer::Running => Started::Running(taken),
         gate::Answer::Closed => Started::NobodyWaits,
+        gate::Answer::Unheard(error) => Started::Unheard(error),
         gate::Answer::Failed(Received { message, text, .. }) => {
             Started::Failed(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
         }

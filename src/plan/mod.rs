@@ -31,6 +31,8 @@ pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
 use scheduling::Moment;
 
+use seccomp::Filter;
+
 use crate::cgroup;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::spec;
@@ -48,6 +50,8 @@ pub struct Inputs<'a> {
     pub host: &'a cgroup::Host,
     /// The container's cgroups.
     pub cgroup: &'a cgroup::Cgroup,
+    /// Whether the host puts the container into groups of resctrl.
+    pub resctrl: bool,
     /// Where compiled seccomp filters are kept.
     pub seccomp_cache: Option<&'a Path>,
     /// Whether the caller is root of the host.
@@ -60,6 +64,8 @@ pub struct Inputs<'a> {
     pub supervised: bool,
     /// The id, which names the session keyring; `None`: that of the caller stays.
     pub keyring: Option<&'a str>,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
 }
 
 /// A compiled plan.
@@ -75,7 +81,7 @@ pub struct Plan {
     /// What every program of the container has, for the record.
     pub common: Common,
     /// The seccomp filter, for the record.
-    pub filter: Option<seccomp::Filter>,
+    pub filter: Option<Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
 }
@@ -169,9 +175,10 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     scheduling::io_priority(&mut steps, process, "/process/ioPriority");
-    context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
+    context.namespaces.steps(&mut steps, spec, inputs)?;
     if let Some(id) = inputs.keyring {
-        labels::keyring(&mut steps, id, process, "/process")?;
+        labels::keyring_label(&mut steps, process, "/process")?;
+        labels::keyring(&mut steps, id)?;
     }
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
@@ -181,7 +188,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     devices::steps(&mut steps, &mut context)?;
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
-    sysctl(&mut steps, spec)?;
+    sysctl(&mut steps, &context)?;
     labels::process(&mut steps, process, "/process")?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
@@ -189,6 +196,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
         Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
         None => None,
     };
+    if let (Some(Filter { listener: Some(listener), .. }), Some(seccomp)) = (&filter, linux.seccomp()) {
+        listener.check(seccomp, inputs.takes_listener)?;
+    }
     let common = Common::compile(linux)?;
     let program = process::Program {
         process,
@@ -229,9 +239,11 @@ fn host_names(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
         steps.origin("/linux/namespaces").push(Step::LoopbackUp {});
     }
     if let Some(name) = context.spec.hostname() {
+        context.namespaces.refuse_own(Kind::Uts, "/hostname")?;
         steps.origin("/hostname").push(Step::Hostname { name: &builder::text(name, "/hostname")? });
     }
     if let Some(name) = context.spec.domainname() {
+        context.namespaces.refuse_own(Kind::Uts, "/domainname")?;
         steps.origin("/domainname").push(Step::Domainname { name: &builder::text(name, "/domainname")? });
     }
     Ok(())
@@ -317,8 +329,8 @@ fn working_directory(steps: &mut Steps, process: &Process) -> Result<()> {
     Ok(())
 }
 
-fn sysctl(steps: &mut Steps, spec: &Spec) -> Result<()> {
-    let Some(values) = spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref()) else { return Ok(()) };
+fn sysctl(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
+    let Some(values) = context.spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref()) else { return Ok(()) };
     let mut values: Vec<_> = values.iter().collect();
     values.sort();
     if !values.is_empty() {
@@ -326,6 +338,9 @@ fn sysctl(steps: &mut Steps, spec: &Spec) -> Result<()> {
     }
     for (name, value) in values {
         let pointer = spec::pointer::join("/linux/sysctl", name);
+        if let Some(kind) = spec::sysctl_namespace(name) {
+            context.namespaces.refuse_own(kind, &pointer)?;
+        }
         let path = builder::text(format!("sys/{}", spec::sysctl_path(name)), &pointer)?;
         let value = builder::text(value, &pointer)?;
         steps.origin(pointer).push(Step::Sysctl { path: &path, value: &value });

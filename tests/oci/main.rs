@@ -14,6 +14,7 @@ mod cgroups;
 mod copy_up;
 mod edit;
 mod environment;
+mod events;
 mod exec;
 mod hooks;
 mod id_mapped;
@@ -26,8 +27,10 @@ mod net_devices;
 mod pause;
 mod personality;
 mod plans;
+mod rdt;
 mod resources;
 mod scheduling;
+mod seccomp;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]
