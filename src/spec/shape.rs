@@ -16,8 +16,10 @@ use crate::error::Error;
 /// though oci-spec has them. Their content is not our business, be it right or wrong.
 const IGNORED: &[&str] = &["windows", "solaris", "zos", "freebsd", "vm", "uidMappings", "gidMappings"];
 
+type IsEmpty = fn(&Value) -> bool;
+
 /// Objects whose member, if it is this empty value, is as good as not there: that is how Go programs write "not set".
-const EMPTY_IS_ABSENT: &[(&str, fn(&Value) -> bool, &[&str])] = &[
+const EMPTY_IS_ABSENT: &[(&str, IsEmpty, &[&str])] = &[
     ("", is_empty_text, &["hostname", "domainname"]),
     ("/process", is_empty_text, &["apparmorProfile", "selinuxLabel"]),
     ("/mounts/*", is_empty_text, &["type", "source"]),
