@@ -69,7 +69,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     };
     drop(files);
     let mut newborn = Newborn::new(child);
-    if request.plan.enters || !tasks.is_empty() {
+    if request.plan.enters || request.cgroup.is_awaited() {
         talk.cgroups(&tasks)?;
     }
     drop(tasks);

@@ -27,6 +27,7 @@ mod plans;
 mod scheduling;
 #[cfg(feature = "fault-injection")]
 mod supervised;
+mod systemd;
 #[cfg(feature = "fault-injection")]
 mod undo;
 

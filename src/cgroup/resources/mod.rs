@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use oci_spec::runtime::LinuxResources;
 use rustix::io::Errno;
 
-use super::{Cgroup, Place, Version, devices, dir, v2};
+use super::{Cgroup, Place, Version, devices, dir, systemd, v2};
 use crate::error::{Error, Kind, Result, describe};
 
 /// Where the resources are in config.json.
@@ -40,6 +40,11 @@ impl Cgroup {
     /// version 1 denies everything for an instant, and hooks allow devices by themselves.
     pub(crate) fn apply_devices(&self, resources: &LinuxResources) -> Result<()> {
         let policy = devices::Policy::new(resources.devices().as_deref().unwrap_or_default())?;
+        if let Some(unit) = &self.unit {
+            unit.allow_devices(&policy)?;
+            // systemd has written all of its limits anew, some of them rounded.
+            self.apply_limits(resources)?;
+        }
         devices::enforce(self, &policy, devices::Former::None)
     }
 
@@ -47,8 +52,23 @@ impl Cgroup {
     #[cfg_attr(not(test), expect(dead_code, reason = "for the update of issue 5; tested here"))]
     pub(crate) fn update(&self, resources: &LinuxResources) -> Result<()> {
         let policy = resources.devices().as_deref().map(devices::Policy::new).transpose()?;
+        if let Some(unit) = &self.unit {
+            unit.set(self.properties(resources)?)?;
+            policy.as_ref().map_or(Ok(()), |policy| unit.allow_devices(policy))?;
+        }
         self.apply_limits(resources)?;
         policy.map_or(Ok(()), |policy| devices::enforce(self, &policy, devices::Former::Ours))
+    }
+
+    /// The limits as properties of the scope.
+    pub(super) fn properties(&self, resources: &LinuxResources) -> Result<Vec<systemd::Property>> {
+        let writes = compile(self, resources)?;
+        let files = writes.iter().map(|write| match &write.instead {
+            // Of the two schedulers' weights systemd has one property, on the scale of the second.
+            Some((file, value)) => (*file, value.as_str()),
+            None => (write.file.as_ref(), write.value.as_str()),
+        });
+        Ok(systemd::limits(files))
     }
 
     /// Refuses what `apply` would refuse without asking the kernel; writes nothing.
