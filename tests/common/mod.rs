@@ -286,10 +286,11 @@ fn whole(mut file: File) -> Vec<u8> {
     bytes
 }
 
-/// Waits until something is true; fails after ten seconds.
+/// Waits until something is true; fails after a minute, in which a machine that others use too, or one under software
+/// emulation, does what another does in a second.
 #[track_caller]
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(5));
