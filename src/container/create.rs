@@ -20,6 +20,7 @@ use crate::cgroup::{Cgroup, Host};
 use crate::error::{Context, Error, Kind, Result};
 use crate::launch::{self, Record};
 use crate::plan::{self, Plan};
+use crate::rdt::Rdt;
 use crate::{spec, time};
 
 /// What the caller asks for.
@@ -45,6 +46,8 @@ pub struct CreateOptions<'a> {
     pub no_new_keyring: bool,
     /// systemd makes the cgroup.
     pub systemd_cgroup: bool,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -55,6 +58,7 @@ struct Prepared {
     process: Box<RawValue>,
     bundle: PathBuf,
     cgroup: Cgroup,
+    rdt: Option<Rdt>,
     plan: Plan,
 }
 
@@ -62,9 +66,10 @@ impl Container {
     /// Creates a container.
     pub fn create(runtime: Arc<Runtime>, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
         check_id(id)?;
-        let Prepared { spec, process, bundle, cgroup, plan } = Prepared::read(&runtime, id, options)?;
+        let Prepared { spec, process, bundle, cgroup, rdt, plan } = Prepared::read(&runtime, id, options)?;
         let files = Stdio::open(options.stdio, options.fds)?;
         let mut record = record(id, &spec, process, bundle, cgroup, &plan);
+        record.rdt = rdt;
         record.keyring = !options.no_new_keyring;
 
         let directory = Directory::make(&runtime, id)?;
@@ -80,7 +85,8 @@ impl Container {
         let created = launch::create(&request, record)?;
         directory.keep();
         let init = Process::supervised(created.init.pid, created.pidfd, created.console, created.supervisor);
-        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)) })
+        let takes_listener = options.takes_listener;
+        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)), takes_listener })
     }
 
     /// The plan of such a create, as text.
@@ -105,6 +111,8 @@ impl Prepared {
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
             cgroup.check(resources)?;
         }
+        let wish = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref());
+        let rdt = wish.map(|wish| Rdt::plan(wish, id)).transpose()?;
         let cache = runtime.seccomp_cache();
         let inputs = plan::Inputs {
             bundle: &bundle,
@@ -112,18 +120,20 @@ impl Prepared {
             rootfs: options.rootfs,
             host: &host,
             cgroup: &cgroup,
+            resctrl: rdt.is_some(),
             seccomp_cache: Some(&cache),
             privileged: rustix::process::geteuid().is_root(),
             no_pivot: options.no_pivot,
             extra_files: options.fds.len(),
             supervised: options.supervised,
             keyring: (!options.no_new_keyring).then_some(id),
+            takes_listener: options.takes_listener,
         };
         let plan = plan::compile(&spec, &inputs)?;
         if let Some(rootfs) = &plan.rootfs {
             check_rootfs(rootfs)?;
         }
-        Ok(Self { spec, process, bundle, cgroup, plan })
+        Ok(Self { spec, process, bundle, cgroup, rdt, plan })
     }
 }
 
@@ -166,6 +176,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         owner: rustix::process::geteuid().as_raw(),
         annotations: spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
         cgroup,
+        rdt: None,
         shares_pids: !plan.namespaces.makes(LinuxNamespaceType::Pid),
         namespaces: plan.namespaces.flags(),
         after_gate: plan::places_after_gate(&plan.steps),
@@ -173,6 +184,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         common: plan.common.clone(),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
         keyring: false,
+        listener: plan.filter.as_ref().and_then(|filter| filter.listener.clone()),
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
         poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),
         init: None,

@@ -9,6 +9,7 @@ mod process;
 mod runtime;
 mod status;
 mod stdio;
+mod update;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -21,22 +22,24 @@ pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};
 use crate::launch::{self, Identity, Record};
+use crate::rdt::Rdt;
 use lock::Lock;
 use status::Status;
 
 /// A handle to one container. All that can change is on disk or in the kernel; the handle only keeps what the
-/// creator alone can have: the pidfd of its child, with the terminal.
+/// creator alone can have: the pidfd of its child, with the terminal, and that it takes the listener of its filter.
 pub struct Container {
     runtime: Arc<Runtime>,
     id: String,
     init: Mutex<Option<Process>>,
+    takes_listener: bool,
 }
 
 impl Container {
     /// Finds a container by its id.
     pub fn open(runtime: Arc<Runtime>, id: &str) -> Result<Self> {
         runtime::check_id(id)?;
-        let container = Self { runtime, id: id.to_owned(), init: Mutex::default() };
+        let container = Self { runtime, id: id.to_owned(), init: Mutex::default(), takes_listener: false };
         if !container.directory().is_dir() {
             return Err(missing());
         }
@@ -52,9 +55,22 @@ impl Container {
     pub fn start(&self) -> Result<()> {
         let lock = self.lock()?;
         let record = self.record()?;
+        if record.listener.as_ref().is_some_and(|listener| listener.path.is_none()) && !self.takes_listener {
+            let text = "its seccomp filter notifies the one who created it, so that no other can start it";
+            return Err(Error::new(Kind::State, text));
+        }
         let result = match launch::start(&self.directory(), &record)? {
-            launch::Started::Running => self.poststart(&record),
+            launch::Started::Running(listener) => {
+                listener.map(|listener| self.init().map(|init| init.keep_listener(listener))).transpose()?;
+                self.poststart(&record)
+            }
             launch::Started::Failed(error) => Err(error),
+            launch::Started::Unheard(error) => {
+                if let Err(second) = self.end(&record) {
+                    log::warn!("cannot end what nobody answers: {second}");
+                }
+                Err(error)
+            }
             launch::Started::NobodyWaits => {
                 let status = status::of(&record, &self.directory());
                 let text = format!("cannot start a container that is {status}: it is not created");
@@ -137,6 +153,7 @@ impl Container {
             self.end(record)?;
             // Whoever is in there nevertheless was put there from outside.
             record.cgroup.remove().or_else(|_| record.cgroup.kill().and_then(|()| record.cgroup.remove()))?;
+            record.rdt.as_ref().map_or(Ok(()), Rdt::remove)?;
             launch::hooks::poststop(record);
         }
         launch::clear(&self.directory());
@@ -190,6 +207,14 @@ impl Container {
         match &*self.held() {
             Some(init) => init.console(),
             None => Err(Error::new(Kind::NotFound, "there is no terminal, or it is its creator's")),
+        }
+    }
+
+    /// The listener of the filter, once.
+    pub fn listener(&self) -> Result<OwnedFd> {
+        match &*self.held() {
+            Some(init) => init.listener(),
+            None => Err(Error::new(Kind::NotFound, "there is no listener, or it is its creator's")),
         }
     }
 

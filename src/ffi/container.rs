@@ -37,6 +37,12 @@ pub const BRIG_CREATE_NO_NEW_KEYRING: u64 = 4;
 /// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus). Waits for systemd no longer than 25 seconds.
 pub const BRIG_CREATE_SYSTEMD_CGROUP: u64 = 8;
 
+/// For brig_create_options: the caller answers what the seccomp filter notifies of (SCMP_ACT_NOTIFY) where the
+/// spec has no listenerPath, which is an error otherwise. It starts the container by the handle that the create
+/// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
+/// such as execve, cannot be notified of then.
+pub const BRIG_CREATE_SECCOMP_FD: u64 = 16;
+
 /// For brig_container_signal(): to every process of the container, not only its init.
 pub const BRIG_SIGNAL_ALL: u64 = 1;
 
@@ -105,7 +111,11 @@ fn path<'a>(pointer: *const c_char) -> Option<&'a Path> {
 fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptions<'a>> {
     let given = options("options", pointer)?;
     let (stdio, fds) = files(given.stdio, given.fds, given.fd_count)?;
-    let known = BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED | BRIG_CREATE_NO_NEW_KEYRING | BRIG_CREATE_SYSTEMD_CGROUP;
+    let known = BRIG_CREATE_NO_PIVOT
+        | BRIG_CREATE_SUPERVISED
+        | BRIG_CREATE_NO_NEW_KEYRING
+        | BRIG_CREATE_SYSTEMD_CGROUP
+        | BRIG_CREATE_SECCOMP_FD;
     let flags = known_flags(given.flags, known)?;
     Ok(CreateOptions {
         bundle: path(given.bundle),
@@ -118,6 +128,7 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         supervised: flags & BRIG_CREATE_SUPERVISED != 0,
         no_new_keyring: flags & BRIG_CREATE_NO_NEW_KEYRING != 0,
         systemd_cgroup: flags & BRIG_CREATE_SYSTEMD_CGROUP != 0,
+        takes_listener: flags & BRIG_CREATE_SECCOMP_FD != 0,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })
 }
@@ -208,8 +219,9 @@ pub unsafe extern "C" fn brig_container_unref(container: *mut brig_container) {
 }
 
 /// Lets the init process run the user's program, then runs the poststart hooks. A program that cannot be
-/// executed after all (a bad interpreter, say) is BRIG_ERR_PROGRAM, and the container is stopped then. If a
-/// startContainer or poststart hook fails, BRIG_ERR_HOOK, the container is deleted.
+/// executed after all (a bad interpreter, say) is BRIG_ERR_PROGRAM, and the container is stopped then. So it is if
+/// the listener of its seccomp filter cannot be sent to listenerPath. If a startContainer or poststart hook fails,
+/// BRIG_ERR_HOOK, the container is deleted.
 ///
 /// # Safety
 /// `container` is NULL or a handle; `error` is NULL or a place for a pointer.
@@ -283,6 +295,51 @@ pub unsafe extern "C" fn brig_container_resume(
     boundary(error, || handle(container)?.value.resume())
 }
 
+/// Changes limits of a container that is created, runs or is paused; `resources` is the OCI `linux.resources`
+/// object as JSON. What it does not mention stays as it is, the devices as well; if it has `devices`, they take
+/// the place of all former rules: on the unified hierarchy in one step, with version 1 line by line, by which
+/// nothing is lost that both allow unless the default changes. All or nothing: if the kernel refuses a value,
+/// those that were set before it are put back.
+///
+/// brig_error_pointer() is relative to the object, such as "/memory/limit". A value that makes no sense, or that
+/// the kernel finds invalid, is BRIG_ERR_CONFIG; what this host's cgroup version or kernel cannot limit,
+/// BRIG_ERR_UNSUPPORTED; a container that is stopped, BRIG_ERR_STATE. On the unified hierarchy the kernel kills
+/// processes if it cannot bring their memory below a new limit, unless `memory.checkBeforeUpdate` is true.
+///
+/// # Safety
+/// `container` is NULL or a handle; `resources` is NULL or a string; `error` is NULL or a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_update(
+    container: *mut brig_container,
+    resources: *const c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || handle(container)?.value.update(string("resources", resources)?.to_bytes()))
+}
+
+/// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be
+/// read and written. It is the one in the unified hierarchy, or if `controller` (nullable) is given, such as
+/// "memory", the one in the hierarchy that has this controller: with cgroup version 1 there is one for each,
+/// and on a hybrid host the unified one has few files. BRIG_ERR_UNSUPPORTED if the host has no such hierarchy.
+///
+/// # Safety
+/// `container` is NULL or a handle; `controller` is NULL or a string; `fd` and `error` are NULL or places for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_cgroup_fd(
+    container: *mut brig_container,
+    controller: *const c_char,
+    fd: *mut c_int,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("fd", fd)?;
+        let controller = optional(controller).map(|name| text("controller", name)).transpose()?;
+        *place = container.value.cgroup(controller)?.into_raw_fd();
+        Ok(())
+    })
+}
+
 /// Stores in `*json` the pids of all processes in the container, as the caller's pid namespace has
 /// them: a JSON array in ascending order, to be freed with brig_string_free(). Empty for a
 /// container that has stopped.
@@ -354,6 +411,27 @@ pub unsafe extern "C" fn brig_container_console(
         let container = handle(container)?;
         let place = output("fd", fd)?;
         *place = container.value.console()?.into_raw_fd();
+        Ok(())
+    })
+}
+
+/// Stores in `*fd` the listener of the container's seccomp filter (seccomp_unotify(2)): readable when a system call
+/// waits for an answer. Once, after brig_container_start(), by the one who created the container with
+/// BRIG_CREATE_SECCOMP_FD; BRIG_ERR_NOT_FOUND before and afterwards, or if the filter notifies of nothing or the spec
+/// has a listenerPath. If nobody takes it, what is notified of fails with ENOSYS once the last handle is given back.
+///
+/// # Safety
+/// `container` is NULL or a handle; `fd` and `error` are NULL or places for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_seccomp_fd(
+    container: *mut brig_container,
+    fd: *mut c_int,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("fd", fd)?;
+        *place = container.value.listener()?.into_raw_fd();
         Ok(())
     })
 }

@@ -9,7 +9,9 @@ mod filter;
 pub mod gate;
 pub mod hooks;
 mod id_map;
+mod listener;
 mod maps;
+mod net_devices;
 mod newborn;
 mod record;
 mod supervisor;
@@ -30,6 +32,7 @@ use crate::sys::socket::Received;
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
+use net_devices::NetDevices;
 use newborn::Newborn;
 pub use record::{Identity, Record};
 pub use supervisor::{Supervisor, end as end_supervisor};
@@ -74,17 +77,23 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let mut undo = Undo::new(request.directory, record)?;
     fault::at("cgroup")?;
     undo.record.cgroup.create(Version::V2)?;
+    if let Some(rdt) = &mut undo.record.rdt {
+        rdt.create()?;
+    }
     fault::at("spawn")?;
     let talk = spawn(&mut undo, request, files)?;
 
     // From here on init works beside us; it joins the cgroups when it needs them.
     fault::at("cgroups")?;
     let resources = request.spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
-    let pid = undo.init()?.child()?.pid;
-    let Record { cgroup, id, .. } = &mut undo.record;
-    cgroup.enclose(id, pid, request.spec.annotations().as_ref(), &resources)?;
+    let first = undo.init()?.child()?.pid;
+    let Record { cgroup, id, rdt, .. } = &mut undo.record;
+    cgroup.enclose(id, first, request.spec.annotations().as_ref(), &resources)?;
     cgroup.create(Version::V1)?;
-    if cgroup.is_awaited() {
+    if let Some(rdt) = rdt {
+        rdt.join(first)?;
+    }
+    if cgroup.is_awaited() || rdt.is_some() {
         talk.cgroups(&cgroup.join_files()?)?;
     }
     undo.write()?;
@@ -100,6 +109,12 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
         filter::write(request.directory, filter)?;
     }
     let pid = undo.init()?.child()?.pid;
+    if let Some(rdt) = &undo.record.rdt
+        && request.plan.namespaces.two_stages()
+    {
+        // The second of two inits, which has inherited it, but whose pid nobody has written.
+        rdt.join(pid)?;
+    }
     let init = Identity::of(pid)?;
     undo.record.init = Some(init.clone());
     undo.write()?;
@@ -161,6 +176,15 @@ fn converse(
         match (received.message.kind, received.message.value as u32) {
             (kind::FORKED, pid) => undo.init()?.replace(pid as i32, received.file)?,
             (kind::CONSOLE, _) => console = received.file,
+            (kind::NETWORK, _) => {
+                fault::at("network")?;
+                let devices = request.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+                if let (Some(devices), Some(socket)) = (devices, received.file) {
+                    let pid = undo.init()?.child()?.pid;
+                    undo.network = Some(NetDevices::give(devices, socket, pid)?);
+                }
+                talk.reply(None, None)?;
+            }
             (kind::REACHED, POINT_MAPS) => {
                 fault::at("maps")?;
                 let pid = undo.init()?.child()?.pid;
@@ -202,19 +226,28 @@ fn start_hooks(spec: &Spec) -> bool {
 
 /// What became of a start.
 pub enum Started {
-    /// The program runs.
-    Running,
+    /// The program runs. If its caller is to answer notifications, with the listener for that.
+    Running(Option<OwnedFd>),
     /// The container's init could not run it, and ends.
     Failed(Error),
+    /// Nobody answers notifications of the filter; init has to be ended.
+    Unheard(Error),
     /// There is no init that waits.
     NobodyWaits,
 }
 
 /// Lets a created container run its program.
 pub fn start(directory: &Path, record: &Record) -> Result<Started> {
-    Ok(match gate::start(directory)? {
-        gate::Answer::Running => Started::Running,
+    let pid = record.init.as_ref().map_or(0, |init| init.pid);
+    let mut taken = None;
+    let answer = gate::start(directory, |file| {
+        taken = listener::hand_over(record, "created", pid, file)?;
+        Ok(())
+    })?;
+    Ok(match answer {
+        gate::Answer::Running => Started::Running(taken),
         gate::Answer::Closed => Started::NobodyWaits,
+        gate::Answer::Unheard(error) => Started::Unheard(error),
         gate::Answer::Failed(Received { message, text, .. }) => {
             Started::Failed(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
         }

@@ -14,12 +14,14 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Hook;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
+use crate::plan::seccomp::Listener;
 use crate::plan::{Common, Place};
+use crate::rdt::Rdt;
 use crate::sys::pidfd;
 
 /// Raised when the format changes in a way that older versions cannot read.
@@ -56,6 +58,9 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// Its cgroups.
     pub cgroup: Cgroup,
+    /// Its groups of resctrl.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdt: Option<Rdt>,
     /// Whether it shares its pid namespace, so that its end does not end all processes.
     pub shares_pids: bool,
     /// The namespaces that are its own or were given to it, as CLONE_NEW*.
@@ -71,6 +76,8 @@ pub struct Record {
     pub filter: Option<u32>,
     /// Whether it has a session keyring, which an exec joins.
     pub keyring: bool,
+    /// Who answers what that notifies of.
+    pub listener: Option<Listener>,
     /// Hooks that are still to come.
     pub poststart: Vec<Hook>,
     /// Hooks that are still to come.
@@ -137,6 +144,7 @@ impl Record {
             owner: 0,
             annotations: BTreeMap::new(),
             cgroup: Cgroup::default(),
+            rdt: None,
             shares_pids: false,
             namespaces: 0,
             after_gate: BTreeMap::new(),
@@ -144,6 +152,7 @@ impl Record {
             common: Common::default(),
             filter: None,
             keyring: false,
+            listener: None,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,
@@ -158,6 +167,11 @@ impl Record {
 
     /// The state as the spec defines it, with the fields that runc adds (rootfs, created, owner).
     pub fn state(&self, status: &str, pid: Option<i32>) -> String {
+        serde_json::to_string_pretty(&self.state_value(status, pid)).unwrap_or_default()
+    }
+
+    /// The same as part of another document.
+    pub fn state_value(&self, status: &str, pid: Option<i32>) -> Value {
         let mut state = json!({
             "ociVersion": self.oci_version,
             "id": self.id,
@@ -171,7 +185,7 @@ impl Record {
             state["annotations"] = json!(self.annotations);
         }
         state["owner"] = json!(owner_name(self.owner));
-        serde_json::to_string_pretty(&state).unwrap_or_default()
+        state
     }
 }
 

@@ -31,8 +31,10 @@ pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
 use scheduling::Moment;
 
+use seccomp::Filter;
+
 use crate::cgroup;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::spec;
 use crate::spec::mount_options::attr::RDONLY;
 
@@ -48,6 +50,8 @@ pub struct Inputs<'a> {
     pub host: &'a cgroup::Host,
     /// The container's cgroups.
     pub cgroup: &'a cgroup::Cgroup,
+    /// Whether the host puts the container into groups of resctrl.
+    pub resctrl: bool,
     /// Where compiled seccomp filters are kept.
     pub seccomp_cache: Option<&'a Path>,
     /// Whether the caller is root of the host.
@@ -60,6 +64,8 @@ pub struct Inputs<'a> {
     pub supervised: bool,
     /// The id, which names the session keyring; `None`: that of the caller stays.
     pub keyring: Option<&'a str>,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
 }
 
 /// A compiled plan.
@@ -75,7 +81,7 @@ pub struct Plan {
     /// What every program of the container has, for the record.
     pub common: Common,
     /// The seccomp filter, for the record.
-    pub filter: Option<seccomp::Filter>,
+    pub filter: Option<Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
 }
@@ -88,8 +94,16 @@ pub struct Source {
     pub recursive: bool,
     /// Whose its files seem to be.
     pub id_map: Option<IdMap>,
+    /// The device that it must be: its type, its major and its minor number.
+    pub device: Option<(u32, u32, u32)>,
     /// The field that names it.
     pub pointer: String,
+}
+
+impl Source {
+    fn new(path: Option<PathBuf>, recursive: bool, pointer: &str) -> Self {
+        Self { path, recursive, id_map: None, device: None, pointer: pointer.to_owned() }
+    }
 }
 
 /// How the owners of the files of a mount are mapped.
@@ -127,7 +141,7 @@ impl Context<'_> {
     /// namespace, might not be let through to it.
     fn clone_tree(&mut self, steps: &mut Steps, path: &Path, recursive: bool, pointer: &str) -> Result<()> {
         if self.user_namespace && self.inputs.privileged {
-            self.host_clones(steps, Some(path.to_owned()), recursive, None, pointer);
+            self.host_clones(steps, Source::new(Some(path.to_owned()), recursive, pointer));
         } else {
             let path = builder::path(path, pointer)?;
             steps.push(Step::CloneTree { path: &path, recursive: recursive.into() });
@@ -135,15 +149,9 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn host_clones(
-        &mut self,
-        steps: &mut Steps,
-        path: Option<PathBuf>,
-        recursive: bool,
-        id_map: Option<IdMap>,
-        pointer: &str,
-    ) {
-        self.sources.push(Source { path, recursive, id_map, pointer: pointer.into() });
+    fn host_clones(&mut self, steps: &mut Steps, source: Source) {
+        let recursive = source.recursive;
+        self.sources.push(source);
         steps.push_slot(Slot::Source(self.sources.len() - 1), Step::CloneFd { fd: 0 });
         // Cloned from the host's own mounts, not from a copy that was made a slave with the namespace.
         let propagation = libc::MS_SLAVE as u32;
@@ -167,18 +175,20 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     scheduling::io_priority(&mut steps, process, "/process/ioPriority");
-    context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
+    context.namespaces.steps(&mut steps, spec, inputs)?;
     if let Some(id) = inputs.keyring {
-        labels::keyring(&mut steps, id, process, "/process")?;
+        labels::keyring_label(&mut steps, process, "/process")?;
+        labels::keyring(&mut steps, id)?;
     }
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
     mounts::steps(&mut steps, &mut context)?;
     cgroups::enter(&mut steps, &mut context);
+    network_devices(&mut steps, &context)?;
     devices::steps(&mut steps, &mut context)?;
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
-    sysctl(&mut steps, spec)?;
+    sysctl(&mut steps, &context)?;
     labels::process(&mut steps, process, "/process")?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
@@ -186,6 +196,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
         Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
         None => None,
     };
+    if let (Some(Filter { listener: Some(listener), .. }), Some(seccomp)) = (&filter, linux.seccomp()) {
+        listener.check(seccomp, inputs.takes_listener)?;
+    }
     let common = Common::compile(linux)?;
     let program = process::Program {
         process,
@@ -226,11 +239,29 @@ fn host_names(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
         steps.origin("/linux/namespaces").push(Step::LoopbackUp {});
     }
     if let Some(name) = context.spec.hostname() {
+        context.namespaces.refuse_own(Kind::Uts, "/hostname")?;
         steps.origin("/hostname").push(Step::Hostname { name: &builder::text(name, "/hostname")? });
     }
     if let Some(name) = context.spec.domainname() {
+        context.namespaces.refuse_own(Kind::Uts, "/domainname")?;
         steps.origin("/domainname").push(Step::Domainname { name: &builder::text(name, "/domainname")? });
     }
+    Ok(())
+}
+
+/// The host moves network devices here: before hooks and sysctls, which may be about them, and when init has heard of
+/// its cgroups, which comes unasked.
+fn network_devices(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
+    let pointer = "/linux/netDevices";
+    let devices = context.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+    if devices.is_none_or(|devices| devices.is_empty()) {
+        return Ok(());
+    }
+    if !context.inputs.privileged {
+        let text = "only the host's root can give a container network devices";
+        return Err(Error::config(pointer, text).kind(ErrorKind::Unsupported));
+    }
+    steps.origin(pointer).push(Step::NetSocket {});
     Ok(())
 }
 
@@ -277,7 +308,7 @@ fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>>
         (None, None, None) => return Err(Error::config("/root", "is required")),
     };
     match &path {
-        None => context.host_clones(steps, None, true, None, pointer),
+        None => context.host_clones(steps, Source::new(None, true, pointer)),
         Some(path) => context.clone_tree(steps, path, true, pointer)?,
     }
     if stays_shared(context.spec) {
@@ -298,8 +329,8 @@ fn working_directory(steps: &mut Steps, process: &Process) -> Result<()> {
     Ok(())
 }
 
-fn sysctl(steps: &mut Steps, spec: &Spec) -> Result<()> {
-    let Some(values) = spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref()) else { return Ok(()) };
+fn sysctl(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
+    let Some(values) = context.spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref()) else { return Ok(()) };
     let mut values: Vec<_> = values.iter().collect();
     values.sort();
     if !values.is_empty() {
@@ -307,6 +338,9 @@ fn sysctl(steps: &mut Steps, spec: &Spec) -> Result<()> {
     }
     for (name, value) in values {
         let pointer = spec::pointer::join("/linux/sysctl", name);
+        if let Some(kind) = spec::sysctl_namespace(name) {
+            context.namespaces.refuse_own(kind, &pointer)?;
+        }
         let path = builder::text(format!("sys/{}", spec::sysctl_path(name)), &pointer)?;
         let value = builder::text(value, &pointer)?;
         steps.origin(pointer).push(Step::Sysctl { path: &path, value: &value });

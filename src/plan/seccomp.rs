@@ -5,6 +5,7 @@
 mod cache;
 mod compile;
 mod layers;
+mod notify;
 #[cfg(test)]
 mod tests;
 mod unknown;
@@ -13,7 +14,12 @@ use std::path::Path;
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompFilterFlag as Flag};
 
-use crate::error::Result;
+pub use self::notify::{Listener, split};
+use crate::error::{Error, Kind, Result};
+use crate::sys;
+
+/// For a filter with a listener only, of which there is one.
+pub const WAIT_KILLABLE_RECV: libc::c_ulong = libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 
 /// A filter ready for seccomp(2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +28,8 @@ pub struct Filter {
     pub flags: u32,
     /// An array of struct sock_filter in the byte order of this machine.
     pub program: Vec<u8>,
+    /// Who answers what it notifies of.
+    pub listener: Option<Listener>,
 }
 
 /// Compiles a section `linux.seccomp`, or finds it in a cache: in this process, or in the directory `cache`.
@@ -32,20 +40,30 @@ pub fn compile(seccomp: &LinuxSeccomp, cache: Option<&Path>) -> Result<Option<Fi
         return Ok(None);
     }
     let program = cache::program(seccomp, cache, || compile::program(seccomp))?;
-    Ok(Some(Filter { flags: flags(seccomp), program }))
+    let listener = Listener::of(seccomp, &program);
+    Ok(Some(Filter { flags: flags(seccomp, listener.is_some())?, program, listener }))
 }
 
 /// The flags for seccomp(2). Without a list it is SPEC_ALLOW as with the other runtimes: before Linux 5.16 any
 /// filter else slows the program down by a mitigation that hardly any needs. An empty list is none.
-fn flags(seccomp: &LinuxSeccomp) -> u32 {
-    let Some(flags) = seccomp.flags() else { return libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32 };
-    let bit = |flag: &Flag| match flag {
-        Flag::SeccompFilterFlagLog => libc::SECCOMP_FILTER_FLAG_LOG,
-        Flag::SeccompFilterFlagSpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-        // init has one thread.
-        Flag::SeccompFilterFlagTsync => 0,
-        // Of use, and allowed by the kernel, only with a listener.
-        Flag::SeccompFilterFlagWaitKillableRecv => 0,
-    };
-    flags.iter().fold(0, |sum, flag| sum | bit(flag) as u32)
+fn flags(seccomp: &LinuxSeccomp, listens: bool) -> Result<u32> {
+    let Some(flags) = seccomp.flags() else { return Ok(libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u32) };
+    let mut sum = 0;
+    for (index, flag) in flags.iter().enumerate() {
+        let (bit, needs) = match flag {
+            Flag::SeccompFilterFlagLog => (libc::SECCOMP_FILTER_FLAG_LOG, 0),
+            Flag::SeccompFilterFlagSpecAllow => (libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW, 0),
+            // init has one thread.
+            Flag::SeccompFilterFlagTsync => (0, 0),
+            // Of use, and allowed by the kernel, only with a listener.
+            Flag::SeccompFilterFlagWaitKillableRecv if !listens => (0, 0),
+            Flag::SeccompFilterFlagWaitKillableRecv => (WAIT_KILLABLE_RECV, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER),
+        };
+        if bit != 0 && !sys::seccomp::has_flags((bit | needs) as u32) {
+            let at = format!("/linux/seccomp/flags/{index}");
+            return Err(Error::config(at, format!("this kernel does not know {flag}")).kind(Kind::Unsupported));
+        }
+        sum |= bit as u32;
+    }
+    Ok(sum)
 }

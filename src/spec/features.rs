@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The OCI features structure (features.md, features-linux.md): what this build does on this kernel. What is refused
-//! as not built yet is absent or false here, by the same table.
+//! The OCI features structure (features.md, features-linux.md): what this build does on this kernel.
 
 use std::path::Path;
 
@@ -8,13 +7,12 @@ use libseccomp::{ScmpAction, ScmpArch, ScmpFilterContext, ScmpVersion};
 use serde_json::{Value, json};
 
 use super::mount_options::MOUNT_OPTIONS;
-use super::not_yet;
 use crate::error::{Error, Kind, Result};
 use crate::sys;
 
 /// The features as JSON.
 pub fn features() -> Result<String> {
-    let mut features = json!({
+    let features = json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": "1.3.0",
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
@@ -26,28 +24,17 @@ pub fn features() -> Result<String> {
             "seccomp": seccomp(),
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
-            "intelRdt": {
-                "enabled": has("/linux/intelRdt"),
-                "schemata": has("/linux/intelRdt"),
-                "monitoring": has("/linux/intelRdt"),
-            },
+            "memoryPolicy": memory_policy(),
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "mountExtensions": { "idmap": { "enabled": true } },
-            "netDevices": { "enabled": has("/linux/netDevices") },
+            "netDevices": { "enabled": true },
         },
         "annotations": annotations(),
         // Those that act on the host; none is listened to yet.
         "potentiallyUnsafeConfigAnnotations": [],
     });
-    if has("/linux/memoryPolicy") {
-        features["linux"]["memoryPolicy"] = memory_policy();
-    }
     let text = serde_json::to_string_pretty(&features);
     text.map_err(|error| Error::new(Kind::Bug, format!("cannot write the features: {error}")))
-}
-
-/// Whether the field at `place` is honoured.
-fn has(place: &str) -> bool {
-    !not_yet::refuses(place)
 }
 
 fn mount_options() -> Vec<&'static str> {
@@ -96,7 +83,6 @@ fn memory_policy() -> Value {
 }
 
 fn seccomp() -> Value {
-    let notify = has("/linux/seccomp/syscalls/*/action");
     let actions = [
         ("SCMP_ACT_ALLOW", libc::SECCOMP_RET_ALLOW),
         ("SCMP_ACT_ERRNO", libc::SECCOMP_RET_ERRNO),
@@ -110,15 +96,14 @@ fn seccomp() -> Value {
     ];
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     let flags = [
-        ("SECCOMP_FILTER_FLAG_LOG", libc::SECCOMP_FILTER_FLAG_LOG, true),
-        ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW, true),
-        ("SECCOMP_FILTER_FLAG_TSYNC", libc::SECCOMP_FILTER_FLAG_TSYNC, true),
+        ("SECCOMP_FILTER_FLAG_LOG", libc::SECCOMP_FILTER_FLAG_LOG),
+        ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW),
+        ("SECCOMP_FILTER_FLAG_TSYNC", libc::SECCOMP_FILTER_FLAG_TSYNC),
         // Allowed together with a listener only.
-        ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | listener, notify),
+        ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | listener),
     ];
-    let of_kernel =
-        actions.iter().filter(|(name, code)| (notify || *name != "SCMP_ACT_NOTIFY") && sys::seccomp::has_action(*code));
-    let supported = flags.iter().filter(|(_, bits, built)| *built && sys::seccomp::has_flags(*bits as u32));
+    let of_kernel = actions.iter().filter(|(_, code)| sys::seccomp::has_action(*code));
+    let supported = flags.iter().filter(|(_, bits)| sys::seccomp::has_flags(*bits as u32));
     json!({
         "enabled": true,
         "actions": of_kernel.map(|(name, _)| *name).collect::<Vec<_>>(),

@@ -8,7 +8,6 @@ mod check;
 mod default;
 mod features;
 pub mod mount_options;
-mod not_yet;
 pub mod number_list;
 mod parse;
 pub mod personality;
@@ -22,7 +21,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-pub use check::{is_bind, may_be_mounted_in_proc, sysctl_path};
+pub use check::{RESCTRL_NAMES, is_bind, may_be_mounted_in_proc, sysctl_namespace, sysctl_path};
 pub use default::default_spec;
 pub use features::features;
 
@@ -36,7 +35,6 @@ pub fn load(json: &[u8]) -> Result<Spec> {
     let document = complete(parse::document(json)?)?;
     let spec: Spec = parse::typed(&document)?;
     check::spec(&spec)?;
-    not_yet::check(&document)?;
     Ok(spec)
 }
 
@@ -71,7 +69,6 @@ pub fn load_process(json: &[u8], own: Option<&RawValue>) -> Result<Process> {
         let document = complete(json!({ "process": object }))?;
         let Whole { process } = parse::typed(&document)?;
         check::process(&process)?;
-        not_yet::check(&document)?;
         Ok(process)
     })
 }
@@ -90,7 +87,6 @@ fn inherit(process: &mut Value, own: &RawValue) {
 }
 
 /// Reads and checks the `linux.resources` object of an update; pointers of errors are relative to it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the update of issue 5; tested here"))]
 pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
     #[derive(Deserialize)]
     struct Whole {
@@ -102,13 +98,20 @@ pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
         #[serde(default)]
         resources: LinuxResources,
     }
-    part(json, "resources", "/linux/resources", |object| {
+    part(json, "resources", RESOURCES, |object| {
         let document = complete(json!({ "linux": { "resources": object } }))?;
         let Whole { linux: Linux { resources } } = parse::typed(&document)?;
         check::resources(&resources)?;
         Ok(resources)
     })
 }
+
+/// An error about `linux.resources` for those who have that object alone.
+pub fn relative_to_resources(error: Error) -> Error {
+    relative(error, "resources", RESOURCES)
+}
+
+const RESOURCES: &str = "/linux/resources";
 
 /// Brings it into the shape that the types of oci-spec read.
 fn complete(mut document: Value) -> Result<Value> {

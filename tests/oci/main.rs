@@ -9,6 +9,7 @@ mod common;
 
 mod attacks;
 mod bad_input;
+mod cgroup_paths;
 mod cgroups;
 mod copy_up;
 mod edit;
@@ -21,10 +22,14 @@ mod labels;
 mod lifecycle;
 mod memory_policy;
 mod mount_options;
+mod net_devices;
 mod pause;
 mod personality;
 mod plans;
+mod rdt;
+mod resources;
 mod scheduling;
+mod seccomp;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 mod systemd;

@@ -159,6 +159,8 @@ steps! { 'a;
     /// Joins the session keyring of this name, or makes it, and gives it `permissions` (keyctl(2)). A kernel without
     /// keys has nothing to join.
     42 SessionKeyring { name: &'a CStr, permissions: u32 }
+    /// Sends NETWORK with a new rtnetlink(7) socket, and waits for the REPLY.
+    43 NetSocket {}
 
     // --- Mounts -----------------------------------------------------------------------------------
 
@@ -267,6 +269,9 @@ steps! { 'a;
     72 NoNewPrivileges {}
     /// seccomp(2), SECCOMP_SET_MODE_FILTER with `flags`; `program` is an array of struct sock_filter.
     73 Seccomp { flags: u32, program: &'a [u8] }
+    /// The same with SECCOMP_FILTER_FLAG_NEW_LISTENER; sends LISTENER and waits for the REPLY. If the host is gone, exits.
+    /// What the program does not let pass are only calls that are notified of, and never sendmsg(2).
+    100 SeccompListener { flags: u32, program: &'a [u8] }
     /// Makes sure of the program before anyone waits for it: the first of `candidates` that is a regular file and
     /// executable for the effective user becomes the `program` register.
     74 FindProgram { candidates: Strings<'a> }

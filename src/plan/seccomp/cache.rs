@@ -36,6 +36,10 @@ pub fn program(
     directory: Option<&Path>,
     compile: impl FnOnce() -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {
+    // All that the program does not depend on, so that containers share it.
+    let mut seccomp = seccomp.clone();
+    seccomp.set_flags(None).set_listener_path(None).set_listener_metadata(None);
+    let seccomp = &seccomp;
     // The lock is held while compiling: containers that are created at once mostly have the same profile.
     let mut memory = IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(at) = memory.iter().position(|(known, _)| known == seccomp) {

@@ -6,7 +6,9 @@ mod linux;
 mod memory_policy;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod process;
+mod rdt;
 mod scheduling;
 mod seccomp;
 mod sysctl;
@@ -14,7 +16,8 @@ mod sysctl;
 use oci_spec::runtime::{Hook, LinuxResources, Process, Spec};
 
 pub use mounts::{is_bind, may_be_mounted_in_proc};
-pub use sysctl::sysctl_path;
+pub use rdt::RESCTRL_NAMES;
+pub use sysctl::{sysctl_namespace, sysctl_path};
 
 use super::pointer::join;
 use crate::error::{Error, Result};
@@ -51,8 +54,10 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     linux::propagation,
     linux::cgroups_path,
     linux::devices,
+    net_devices::names,
     linux::personality,
     memory_policy::memory_policy,
+    rdt::intel_rdt,
     sysctl::namespaced,
     seccomp::listener,
     seccomp::rules,

@@ -180,6 +180,9 @@ fn the_rest() {
         ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_IDLE", "priority": 7 })),
         ("/linux/personality", json!({ "domain": "LINUX", "flags": [] })),
         ("/linux/memoryPolicy", json!({ "mode": "MPOL_PREFERRED", "nodes": "" })),
+        ("/linux/intelRdt", json!({})),
+        ("/linux/intelRdt", json!({ "closID": "", "schemata": [], "l3CacheSchema": "", "memBwSchema": "" })),
+        ("/linux/intelRdt", json!({ "closID": "/", "l3CacheSchema": "L3:0=f\nMB:0=1\n", "enableCMT": true })),
         ("/linux/memoryPolicy", json!({ "mode": "MPOL_BIND", "nodes": "0-1,7", "flags": ["MPOL_F_NUMA_BALANCING"] })),
         ("/linux/devices/-", json!({ "path": "/dev/fifo", "type": "p" })),
         ("/linux/devices/-", json!({ "path": "/x", "type": "u", "major": 10, "minor": 229, "fileMode": 0o20666 })),
@@ -190,6 +193,14 @@ fn the_rest() {
         ("/hooks/prestart/-", json!({ "path": "/bin/hook", "timeout": 1 })),
         ("/annotations", json!({ "org.example/x": "" })),
         ("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38 })),
+        // Ignored where nothing is notified of.
+        ("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ERRNO", "listenerPath": "x", "listenerMetadata": "" })),
+        (
+            "/linux/seccomp",
+            json!({ "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x", "listenerMetadata": "{}",
+                "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
+                "syscalls": [{ "names": ["write", "execve"], "action": "SCMP_ACT_NOTIFY" }] }),
+        ),
     ] {
         accepted(&[(at, value)]);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! As `refused`: what is below `linux`, and what is not built yet.
+//! As `refused`: what is below `linux`.
 
 use serde_json::{Value, json};
 
@@ -127,6 +127,24 @@ fn the_rest_of_linux() {
 }
 
 #[test]
+fn intel_rdt() {
+    for (section, at, words) in [
+        (json!({ "closID": "a/b" }), "closID", "\"a/b\" is no name of a class; \"/\" is the default class"),
+        (json!({ "closID": ".." }), "closID", "is no name"),
+        (json!({ "closID": "mon_groups" }), "closID", "is no name"),
+        (json!({ "memBwSchema": "L3:0=f" }), "memBwSchema", "is not one line that starts with \"MB:\""),
+        (json!({ "memBwSchema": "MB:0=1\nMB:1=1" }), "memBwSchema", "is not one line"),
+        (json!({ "l3CacheSchema": "L3:0=f\n7" }), "l3CacheSchema", "line 2, \"7\", is none"),
+        (json!({ "schemata": ["L3:0=f", "L3"] }), "schemata/1", "\"L3\" is not one line"),
+        (json!({ "schemata": ["L3:0=f\nL2:0=f"] }), "schemata/0", "is not one line"),
+        (json!({ "schemata": [1] }), "schemata/0", "must be a string, not 1"),
+        (json!({ "enableMonitoring": "yes" }), "enableMonitoring", "must be true or false"),
+    ] {
+        refused(&[("/linux/intelRdt", section, &format!("/linux/intelRdt/{at}"), words)]);
+    }
+}
+
+#[test]
 fn personality_and_memory_policy() {
     let (persona, policy) = ("/linux/personality", "/linux/memoryPolicy");
     let numa = |mode: &str, nodes: &str, flags: &[&str]| json!({ "mode": mode, "nodes": nodes, "flags": flags });
@@ -162,7 +180,7 @@ fn seccomp() {
         rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!([rule])
     };
-    let allow = "SCMP_ACT_ALLOW";
+    let (allow, notify) = ("SCMP_ACT_ALLOW", "SCMP_ACT_NOTIFY");
     for (mut section, at, words) in [
         (json!({ "syscalls": rule(allow, json!({ "names": [] })) }), "syscalls/0/names", "at least one name"),
         (json!({ "syscalls": rule(allow, json!({ "names": ["a", ""] })) }), "syscalls/0/names/1", "is empty"),
@@ -184,10 +202,28 @@ fn seccomp() {
         ),
         (json!({ "defaultAction": "SCMP_ACT_NOTIFY" }), "defaultAction", "must not be SCMP_ACT_NOTIFY"),
         (json!({ "defaultAction": allow, "defaultErrnoRet": 1 }), "defaultErrnoRet", "returns no errno"),
-        (json!({ "listenerPath": "/run/x" }), "listenerPath", "has no use: no action is SCMP_ACT_NOTIFY"),
-        (json!({ "listenerPath": "x" }), "listenerPath", "is not an absolute path"),
+        (
+            json!({ "listenerPath": "x", "syscalls": rule(notify, json!({})) }),
+            "listenerPath",
+            "is not an absolute path",
+        ),
+        (
+            json!({ "listenerPath": format!("/{}", "x".repeat(107)), "syscalls": rule(notify, json!({})) }),
+            "listenerPath",
+            "at most 107 bytes",
+        ),
         (json!({ "listenerMetadata": "x" }), "listenerMetadata", "has no use without a listenerPath"),
-        (json!({ "syscalls": rule("SCMP_ACT_NOTIFY", json!({})) }), "syscalls/0/action", "needs a listener"),
+        (json!({ "listenerPath": 1 }), "listenerPath", "must be a string, not 1"),
+        (json!({ "listenerPath": "/x", "listenerMetadata": [1] }), "listenerMetadata", "must be a string, not a list"),
+        (
+            json!({ "syscalls": rule(notify, json!({ "names": ["mkdir", "sendmsg"] })) }),
+            "syscalls/0/names/1",
+            "what the listener is sent with",
+        ),
+        (json!({ "syscalls": rule(notify, json!({ "errnoRet": 1 })) }), "syscalls/0/errnoRet", "returns no errno"),
+        (json!({ "flags": ["SECCOMP_FILTER_FLAG_NEW_LISTENER"] }), "flags/0", "unknown flag"),
+        (json!({ "architectures": ["X86"] }), "architectures/0", "unknown architecture"),
+        (json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": -1 }), "defaultErrnoRet", "from 0 to"),
     ] {
         section.as_object_mut().unwrap().entry("defaultAction").or_insert(json!("SCMP_ACT_ERRNO"));
         refused(&[("/linux/seccomp", section, &format!("/linux/seccomp/{at}"), words)]);
@@ -195,18 +231,26 @@ fn seccomp() {
 }
 
 #[test]
-fn not_yet() {
-    for (at, value, place, words) in [
-        ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
-        ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),
-        (
-            "/linux/seccomp",
-            json!({ "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x",
-                "syscalls": [{ "names": ["a"], "action": "SCMP_ACT_NOTIFY" }] }),
-            "/linux/seccomp/listenerPath",
-            "seccomp notifications",
-        ),
+fn network_devices() {
+    let at = "/linux/netDevices";
+    for (devices, place, words) in [
+        (json!({ "": {} }), "/", "is not the name"),
+        (json!({ "..": {} }), "/..", "is not the name"),
+        (json!({ "a/b": {} }), "/a~1b", "is not the name"),
+        (json!({ "a b": {} }), "/a b", "is not the name"),
+        (json!({ "a:1": {} }), "/a:1", "is not the name"),
+        (json!({ "sixteen-letters-": {} }), "/sixteen-letters-", "at most 15 bytes"),
+        (json!({ "eth0": { "name": "sixteen-letters-" } }), "/eth0/name", "at most 15 bytes"),
+        (json!({ "eth0": { "name": "." } }), "/eth0/name", "is not the name"),
+        (json!({ "eth0": { "name": 7 } }), "/eth0/name", "must be a string"),
+        (json!({ "eth0": [] }), "/eth0", "must be an object"),
+        (json!([]), "", "must be an object"),
+        (json!({ "eth0": { "name": "a" }, "eth1": { "name": "a" } }), "/eth1", "a second device that is called \"a\""),
+        (json!({ "eth0": { "name": "eth1" }, "eth1": {} }), "/eth1", "a second device that is called \"eth1\""),
     ] {
-        refused_together(&[(at, value)], Kind::Unsupported, place, words);
+        refused(&[(at, devices, &format!("{at}{place}"), words)]);
     }
+    let namespaces = json!([{ "type": "mount" }, { "type": "uts" }]);
+    let changes = [("/linux/namespaces", namespaces), (at, json!({ "eth0": {} }))];
+    refused_together(&changes, Kind::Config, at, "need a network namespace");
 }

@@ -63,6 +63,19 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn what_does_not_change_the_program_does_not_count() {
+    let with = |number: u64, more: serde_json::Value| {
+        let mut json = serde_json::to_value(numbered(number)).unwrap();
+        json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        section(json)
+    };
+    let compiled = compile(&numbered(6000), None).unwrap().unwrap();
+    let more = json!({ "flags": ["SECCOMP_FILTER_FLAG_LOG"], "listenerPath": "/run/x", "listenerMetadata": "m" });
+    let again = cache::program(&with(6000, more), None, || panic!("compiled again"));
+    assert_eq!(again.unwrap(), compiled.program);
+}
+
+#[test]
 fn a_second_time_nothing_is_compiled() {
     let place = Directory::new();
     let (first, second) = (numbered(1000), numbered(1001));
