@@ -79,7 +79,8 @@ chroot "$root" depmod -a "$version"
 
 cp -r "$here/guest/." "$root/"
 ln -sf job.target "$root/etc/systemd/system/default.target"
-# What a guest that lives for some minutes need not do.
+# What a guest that lives for some minutes need not do; and /tmp is for root filesystems of containers, whose mount options
+# are not to be nosuid and nodev.
 for unit in e2scrub_reap.service getty@tty1.service kmod-static-nodes.service ldconfig.service \
     modprobe@configfs.service modprobe@drm.service modprobe@efi_pstore.service serial-getty@ttyS0.service \
     systemd-boot-system-token.service systemd-firstboot.service systemd-hwdb-update.service \
@@ -88,7 +89,7 @@ for unit in e2scrub_reap.service getty@tty1.service kmod-static-nodes.service ld
     systemd-random-seed.service systemd-remount-fs.service systemd-sysusers.service systemd-timesyncd.service \
     systemd-update-done.service systemd-update-utmp.service apparmor.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
-    systemd-tmpfiles-clean.timer dev-hugepages.mount proc-sys-fs-binfmt_misc.automount \
+    systemd-tmpfiles-clean.timer tmp.mount dev-hugepages.mount proc-sys-fs-binfmt_misc.automount \
     sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
