@@ -6,7 +6,7 @@ use linux_raw_sys::general::{CLONE_NEWNS, O_DIRECTORY, O_PATH};
 use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS};
 
 use crate::control::{Outcome, Text, receive, send};
-use crate::home::{self, Home};
+use crate::home::{self, Home, ListenPid};
 use crate::hook::Hook;
 use crate::mount::Covers;
 use crate::sys::{self, Errno, Fd, exit};
@@ -28,6 +28,7 @@ pub struct Init {
     gate: Option<Fd>,
     program: usize,
     home: Option<Home>,
+    listen: Option<ListenPid>,
     covers: Covers,
 }
 
@@ -46,6 +47,7 @@ impl Init {
             gate: None,
             program: 0,
             home: None,
+            listen: None,
             covers: Covers::default(),
         }
     }
@@ -56,7 +58,6 @@ impl Init {
             Step::Undumpable {} => set(PR_SET_DUMPABLE, 0),
             Step::JoinNamespace { fd, kind } => self.join(fd, kind),
             Step::Unshare { flags } => Ok(sys::unshare(flags)?),
-            Step::JoinCgroup { fd } => Ok(sys::write(&Fd::host(fd), b"0")?),
             Step::JoinCgroups {} => self.join_cgroups(),
             Step::Fork { flags } => namespace::fork(held(&self.channel)?, self.step, flags),
             Step::Supervise { exit, cgroup, flags } => {
@@ -150,8 +151,14 @@ impl Init {
                 self.home = Some(home::find(uid)?);
                 Ok(())
             }
+            Step::ListenPid {} => {
+                self.listen = Some(home::listen_pid()?);
+                Ok(())
+            }
             Step::Exec { candidates, args, env } => {
-                gate::execute(self.program, candidates, args, env, self.home.as_mut().map(|home| home.string(0)))
+                let more =
+                    [self.home.as_mut().map(|home| home.string(0)), self.listen.as_mut().map(|pid| pid.string(0))];
+                gate::execute(self.program, candidates, args, env, more)
             }
         }
     }

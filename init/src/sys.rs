@@ -147,6 +147,7 @@ calls! {
     fn fsopen(name: &CStr, flags: u32) -> Fd;
     fn fspick(dir: &Fd, path: &CStr, flags: u32) -> Fd;
     fn fstatfs(fd: &Fd, status: &mut statfs) -> ();
+    fn getpid() -> usize;
     fn kill(pid: isize, signal: u32) -> ();
     fn lseek(fd: &Fd, offset: u64, whence: u32) -> usize;
     fn mkdirat(dir: &Fd, path: &CStr, mode: u32) -> ();
