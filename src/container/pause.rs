@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::lock::Starting;
 use super::{Container, Status, status, stopped};
 use crate::error::{Error, Kind, Result};
 use crate::launch::Record;
@@ -13,7 +14,10 @@ impl Container {
         let _lock = self.lock()?;
         let record = self.record()?;
         match status::of(&record, &self.directory()) {
-            Status::Running => record.cgroup.freeze(true),
+            Status::Running => {
+                let _no_exec = Starting::hold_off(&self.directory())?;
+                record.cgroup.freeze(true)
+            }
             Status::Stopped => Err(stopped()),
             // One that is created waits for a start, which would then wait for it.
             status => Err(Error::new(Kind::State, format!("container not running: it is {status}"))),
