@@ -139,6 +139,7 @@ impl Container {
             record.cgroup.remove().or_else(|_| record.cgroup.kill().and_then(|()| record.cgroup.remove()))?;
             launch::hooks::poststop(record);
         }
+        self.runtime.clear_notify(&self.id);
         launch::clear(&self.directory());
         let what = || format!("cannot remove {}", self.directory().display());
         crate::error::Context::context(std::fs::remove_dir(self.directory()), what)
