@@ -285,10 +285,10 @@ fn whole(mut file: File) -> Vec<u8> {
     bytes
 }
 
-/// Waits until something is true; fails after ten seconds.
+/// Waits until something is true; fails after a minute, which on a busy machine is not much.
 #[track_caller]
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(5));
