@@ -19,7 +19,7 @@ use super::{Container, Process, Runtime};
 use crate::cgroup::{Cgroup, Host};
 use crate::error::{Context, Error, Kind, Result};
 use crate::launch::{self, Record};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, seccomp};
 use crate::{spec, time};
 
 /// What the caller asks for.
@@ -89,28 +89,37 @@ impl Prepared {
     fn read(runtime: &Runtime, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
         let bundle = bundle(options)?;
         let text = options.spec.map_or_else(|| config(&bundle).map(Cow::Owned), |text| Ok(Cow::Borrowed(text)))?;
-        let spec = spec::load(&text)?;
-        let process = spec::process_text(&text)?;
+        let cache = runtime.seccomp_cache();
+        // Read twice, but a profile is most of a usual configuration, and to look it up by its text takes a tenth of the
+        // time that it takes to read it.
+        let parts = spec::Parts::of(&text);
+        let seccomp = parts.as_ref().ok().and_then(|parts| parts.seccomp());
+        let filter = seccomp.and_then(|seccomp| seccomp::known(seccomp, Some(&cache)));
+        let spec = match (&filter, &parts) {
+            (Some(_), Ok(parts)) => spec::load(&parts.without_seccomp()).or_else(|_| spec::load(&text))?,
+            _ => spec::load(&text)?,
+        };
+        let process = parts?.process()?;
         let host = Host::detect()?;
         let cgroups_path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
         let cgroup = Cgroup::plan(&host, cgroups_path, id)?;
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
             cgroup.check(resources)?;
         }
-        let cache = runtime.seccomp_cache();
         let inputs = plan::Inputs {
             bundle: &bundle,
             rootfs_fd: options.rootfs_fd,
             rootfs: options.rootfs,
             host: &host,
             cgroup: &cgroup,
+            seccomp_text: seccomp.unwrap_or_default(),
             seccomp_cache: Some(&cache),
             privileged: rustix::process::geteuid().is_root(),
             no_pivot: options.no_pivot,
             extra_files: options.fds.len(),
             supervised: options.supervised,
         };
-        let plan = plan::compile(&spec, &inputs)?;
+        let plan = plan::compile(&spec, &inputs, filter)?;
         if let Some(rootfs) = &plan.rootfs {
             check_rootfs(rootfs)?;
         }

@@ -24,15 +24,28 @@ pub struct Filter {
     pub program: Vec<u8>,
 }
 
-/// Compiles a section `linux.seccomp`, or finds it in a cache: in this process, or in the directory `cache`.
-/// `None` if it allows everything.
-pub fn compile(seccomp: &LinuxSeccomp, cache: Option<&Path>) -> Result<Option<Filter>> {
+/// The filter of a section `linux.seccomp` that is in a cache: in this process, or in the directory `cache`. It is there
+/// only if the same text was validated and compiled before, by this version of brig.
+pub fn known(text: &str, cache: Option<&Path>) -> Option<Filter> {
+    cache::find(&source(text), cache).map(|(flags, program)| Filter { flags, program })
+}
+
+/// Compiles a section, which stands as `text` in config.json, or finds it in a cache. `None` if it allows everything.
+pub fn compile(seccomp: &LinuxSeccomp, text: &str, cache: Option<&Path>) -> Result<Option<Filter>> {
     let no_rules = seccomp.syscalls().as_ref().is_none_or(Vec::is_empty);
     if no_rules && seccomp.default_action() == Action::ScmpActAllow {
         return Ok(None);
     }
-    let program = cache::program(seccomp, cache, || compile::program(seccomp))?;
-    Ok(Some(Filter { flags: flags(seccomp), program }))
+    let compile = || Ok((flags(seccomp), compile::program(seccomp)?));
+    let (flags, program) = cache::compiled(&source(text), cache, compile)?;
+    Ok(Some(Filter { flags, program }))
+}
+
+/// All that a filter depends on.
+fn source(text: &str) -> Vec<u8> {
+    let libseccomp = libseccomp::ScmpVersion::current().map_or_else(|_| String::new(), |version| version.to_string());
+    let [version, machine] = [env!("CARGO_PKG_VERSION"), std::env::consts::ARCH];
+    ["brig ", version, " ", machine, ", libseccomp ", &libseccomp, "\n", text].concat().into_bytes()
 }
 
 /// The flags for seccomp(2). Without a list it is SPEC_ALLOW as with the other runtimes: before Linux 5.16 any

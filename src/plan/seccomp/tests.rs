@@ -25,6 +25,10 @@ fn section(json: Value) -> LinuxSeccomp {
     serde_json::from_value(json).unwrap()
 }
 
+fn filter(json: Value) -> Result<Option<Filter>> {
+    compile(&section(json.clone()), &json.to_string(), None)
+}
+
 fn program(json: Value) -> Vec<u8> {
     compile::program(&section(json)).unwrap()
 }
@@ -200,7 +204,7 @@ fn what_does_not_compile_says_where() {
             "/linux/seccomp/architectures/1",
         ),
     ] {
-        let error = compile(&section(json), None).unwrap_err();
+        let error = filter(json).unwrap_err();
         assert_eq!((error.kind, error.pointer.as_deref()), (kind, Some(pointer)), "{error}");
     }
 }
@@ -216,7 +220,7 @@ fn flags_are_those_of_the_list() {
         (json!(["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]), 6),
     ] {
         let json = json!({ "defaultAction": "SCMP_ACT_ALLOW", "flags": flags, "syscalls": rule });
-        assert_eq!(compile(&section(json), None).unwrap().unwrap().flags, expected, "{flags}");
+        assert_eq!(filter(json).unwrap().unwrap().flags, expected, "{flags}");
     }
 }
 
@@ -225,10 +229,10 @@ fn nothing_to_filter_is_no_filter() {
     for json in
         [json!({ "defaultAction": "SCMP_ACT_ALLOW" }), json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [] })]
     {
-        assert_eq!(compile(&section(json), None).unwrap(), None);
+        assert_eq!(filter(json).unwrap(), None);
     }
     let deny = json!({ "defaultAction": "SCMP_ACT_ERRNO" });
-    let filter = compile(&section(deny), None).unwrap().unwrap();
+    let filter = filter(deny).unwrap().unwrap();
     assert_eq!(run(&filter.program, NATIVE, number("getpid"), [0; 6]), errno(libc::EPERM));
 }
 

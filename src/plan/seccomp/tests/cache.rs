@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use oci_spec::runtime::LinuxSeccomp;
 use serde_json::json;
 
-use super::super::{cache, compile};
+use super::super::{cache, compile, known};
 use super::section;
 
 /// A directory that goes with its owner.
@@ -46,14 +46,20 @@ fn numbered(number: u64) -> LinuxSeccomp {
     }))
 }
 
+fn text(seccomp: &LinuxSeccomp) -> String {
+    serde_json::to_string(seccomp).unwrap()
+}
+
 /// Looks into the directory only, and tells whether it was a hit.
 fn through(directory: &Path, seccomp: &LinuxSeccomp) -> (Vec<u8>, bool) {
     let mut hit = true;
-    let program = cache::from_directory(directory, seccomp, || {
+    let compiled = cache::from_directory(directory, text(seccomp).as_bytes(), || {
         hit = false;
-        compile::program(seccomp)
+        Ok((7, compile::program(seccomp)?))
     });
-    (program.unwrap(), hit)
+    let (flags, program) = compiled.unwrap();
+    assert_eq!(flags, 7);
+    (program, hit)
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -78,14 +84,43 @@ fn a_second_time_nothing_is_compiled() {
 #[test]
 fn in_memory_a_directory_is_not_needed() {
     let seccomp = numbered(2000);
-    let compiled = compile(&seccomp, None).unwrap();
-    let mut asked = false;
-    let again = cache::program(&seccomp, None, || {
-        asked = true;
-        Ok(Vec::new())
-    });
-    assert_eq!(again.unwrap(), compiled.unwrap().program);
-    assert!(!asked);
+    let text = text(&seccomp);
+    assert_eq!(known(&text, None), None);
+    let compiled = compile(&seccomp, &text, None).unwrap();
+    assert_eq!(known(&text, None), compiled);
+    // By its text alone.
+    assert_eq!(compile(&numbered(2001), &text, None).unwrap(), compiled);
+    assert_eq!(known(&(text + " "), None), None);
+}
+
+#[test]
+fn what_is_known_is_what_was_compiled() {
+    let place = Directory::new();
+    let mut json = serde_json::to_value(numbered(2100)).unwrap();
+    for (flags, expected) in [(json!([]), 0), (json!(["SECCOMP_FILTER_FLAG_LOG"]), libc::SECCOMP_FILTER_FLAG_LOG)] {
+        json["flags"] = flags;
+        let (seccomp, text) = (section(json.clone()), json.to_string());
+        assert_eq!(known(&text, Some(&place.cache())), None);
+        let compiled = compile(&seccomp, &text, Some(&place.cache())).unwrap().unwrap();
+        assert_eq!(u64::from(compiled.flags), expected as u64);
+        // Of the directory alone, too.
+        let file = cache::from_directory(&place.cache(), &super::super::source(&text), || panic!("it is there"));
+        assert_eq!(file.unwrap(), (compiled.flags, compiled.program.clone()));
+        assert_eq!(known(&text, None), Some(compiled));
+    }
+}
+
+#[test]
+fn a_file_of_another_source_is_not_used() {
+    let place = Directory::new();
+    let (one, two) = (numbered(2200), numbered(2201));
+    through(&place.cache(), &one);
+    let first = files(&place.cache()).remove(0);
+    let (program, _) = through(&place.cache(), &two);
+    let second = files(&place.cache()).into_iter().find(|file| *file != first).unwrap();
+    fs::copy(&first, &second).unwrap();
+    assert_eq!(through(&place.cache(), &two), (program.clone(), false));
+    assert_eq!(through(&place.cache(), &two), (program, true));
 }
 
 #[test]
@@ -153,7 +188,8 @@ fn a_directory_does_not_grow_for_ever() {
     let old = std::time::SystemTime::UNIX_EPOCH;
     fs::File::options().write(true).open(&foreign).unwrap().set_modified(old).unwrap();
     for number in 0..80 {
-        cache::from_directory(&place.cache(), &numbered(6000 + number), || Ok(vec![0; 8])).unwrap();
+        let text = text(&numbered(6000 + number));
+        cache::from_directory(&place.cache(), text.as_bytes(), || Ok((7, vec![0; 8]))).unwrap();
     }
     assert_eq!(files(&place.cache()).len(), 65);
     assert!(foreign.exists());
