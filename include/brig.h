@@ -177,6 +177,10 @@ brig_status brig_runtime_list(brig_runtime *runtime, char **json, brig_error **e
 /// killed, the container goes on, and as to its exit code it is as if there had been none.
 #define BRIG_CREATE_SUPERVISED 2
 
+/// For brig_create_options: leave the container the caller's session keyring. Without it the container gets
+/// a session keyring of its own, called `_ses.` and its id, which execs join.
+#define BRIG_CREATE_NO_NEW_KEYRING 4
+
 /// For brig_container_signal(): to every process of the container, not only its init.
 #define BRIG_SIGNAL_ALL 1
 
@@ -346,8 +350,8 @@ brig_status brig_process_signal(brig_process *process, int signal, brig_error **
 typedef struct {
     /// sizeof(brig_exec_options); set it with BRIG_INIT.
     size_t size;
-    /// The OCI `process` object as JSON. Where it has no capabilities, rlimits or oomScoreAdj,
-    /// those of the container's own process are used.
+    /// The OCI `process` object as JSON. Where it has no capabilities, rlimits, oomScoreAdj,
+    /// apparmorProfile or selinuxLabel, those of the container's own process are used.
     const char *process;
     /// A cgroup below the container's own to start in (nullable: the container's own). It exists.
     /// A path such as "a/b", or for some controllers of version 1 lines such as "cpu,memory:a/b".

@@ -28,7 +28,7 @@ pub struct Flags {
     /// Change the root without pivot_root(2), for a root that is an initramfs; less safe
     #[arg(long)]
     no_pivot: bool,
-    /// Accepted for compatibility: no session keyring is made
+    /// Leave it our session keyring instead of a new one
     #[arg(long)]
     no_new_keyring: bool,
     #[command(flatten)]
@@ -74,6 +74,7 @@ impl Flags {
             spec: config.as_ref().map(|config| config.text.as_str()),
             fds: &fds,
             no_pivot: self.no_pivot,
+            no_new_keyring: self.no_new_keyring,
             cancel: Some(signals.as_fd()),
         };
         let new = match additions.notify {

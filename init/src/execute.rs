@@ -9,7 +9,7 @@ use crate::control::{Outcome, Text, receive, send};
 use crate::home::{self, Home, ListenPid};
 use crate::hook::Hook;
 use crate::mount::Covers;
-use crate::sys::{self, Errno, Fd, exit};
+use crate::sys::{self, Abi, Errno, Fd, exit};
 use crate::{console, copy, file, gate, mount, namespace, process, supervise};
 
 /// What init keeps from step to step.
@@ -72,6 +72,7 @@ impl Init {
             Step::OpenProc {} => keep(&mut self.proc, namespace::open_proc()),
             Step::Sysctl { path, value } => namespace::write_proc(held(&self.proc)?, path, value),
             Step::ProcSelf { path, value } => namespace::write_self(held(&self.proc)?, path, value),
+            Step::SessionKeyring { name, permissions } => namespace::join_keyring(name, permissions),
 
             Step::RootPropagation { propagation, recursive } => mount::set_root_propagation(propagation, recursive),
             Step::NewMount { fstype, source, options, attrs } => {
@@ -80,6 +81,7 @@ impl Init {
             Step::Resemble { path, flags } => {
                 copy::resemble(held(&self.root)?, held(&self.mount)?, path, flags, &mut self.text)
             }
+            Step::Label { label } => mount::label(held(&self.mount)?, label),
             Step::Reconfigure { path, options } => {
                 mount::reconfigure(held(&self.root)?, path, options.iter(), &mut self.text)
             }
@@ -155,6 +157,24 @@ impl Init {
                 self.listen = Some(home::listen_pid()?);
                 Ok(())
             }
+            Step::Scheduler { policy, flags, nice, priority, runtime, deadline, period } => {
+                let attributes = sys::sched_attr {
+                    size: size_of::<sys::sched_attr>() as u32,
+                    sched_policy: policy,
+                    sched_flags: flags,
+                    sched_nice: nice,
+                    sched_priority: priority,
+                    sched_runtime: runtime,
+                    sched_deadline: deadline,
+                    sched_period: period,
+                    ..sys::sched_attr::zeroed()
+                };
+                Ok(sys::sched_setattr(0, &attributes, 0)?)
+            }
+            Step::IoPriority { value } => Ok(sys::ioprio_set(process::IOPRIO_WHO_PROCESS, 0, value)?),
+            Step::Affinity { cpus } => Ok(sys::sched_setaffinity(0, cpus.len(), cpus)?),
+            Step::Personality { value } => Ok(sys::personality(value)?),
+            Step::MemoryPolicy { mode, nodes } => process::set_memory_policy(mode, nodes),
             Step::Exec { candidates, args, env } => {
                 let more =
                     [self.home.as_mut().map(|home| home.string(0)), self.listen.as_mut().map(|pid| pid.string(0))];

@@ -16,7 +16,11 @@ use linux_raw_sys::net::{AF_UNIX, SOCK_DGRAM, ifreq, net_device_flags};
 use crate::buffer::Buffer;
 use crate::control::{During, Failure, Outcome, send};
 use crate::file::filesystem;
-use crate::sys::{self, Abi, Errno, Fd, exit};
+use crate::sys::{self, Abi, Errno, Fd, Word, exit};
+
+/// linux/keyctl.h
+const KEYCTL_JOIN_SESSION_KEYRING: u32 = 1;
+const KEYCTL_SETPERM: u32 = 5;
 
 /// The name of the loopback interface.
 const LOOPBACK: [c_char; 16] = [b'l' as c_char, b'o' as c_char, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -60,6 +64,15 @@ pub fn loopback_up() -> Outcome {
     request.ifr_ifru.ifru_flags = net_device_flags::IFF_UP as i16;
     sys::ioctl(&socket, SIOCSIFFLAGS, &request)?;
     Ok(())
+}
+
+/// keyctl(2): a session keyring of this name. What was inherited is the host's.
+pub fn join_keyring(name: &CStr, permissions: u32) -> Outcome {
+    match sys::keyctl(KEYCTL_JOIN_SESSION_KEYRING, name.word(), 0) {
+        Err(Errno::ENOSYS) => Ok(()),
+        Err(errno) => Err(Failure::new(Act::Keyring, errno)),
+        Ok(keyring) => sys::keyctl(KEYCTL_SETPERM, keyring, permissions as usize).map(drop).during(Act::Keyring),
+    }
 }
 
 /// A procfs of this pid namespace that nobody has mounted anything over. Where that is not allowed (in a

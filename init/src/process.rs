@@ -22,6 +22,9 @@ use crate::sys::{self, Errno, Fd, Words};
 /// close_range(2): only set the flag.
 pub const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 
+/// ioprio_set(2): one process.
+pub const IOPRIO_WHO_PROCESS: u32 = 1;
+
 /// Moves `fd` to a number of at least `floor`.
 pub fn lift(fd: &mut Fd, floor: usize) -> sys::Result<()> {
     if (fd.number() as usize) < floor {
@@ -146,6 +149,11 @@ pub fn join_groups(list: Numbers) -> Outcome {
 pub fn become_user(uid: u32, gid: u32) -> Outcome {
     sys::setresgid(gid, gid, gid).during(Act::SetGid)?;
     sys::setresuid(uid, uid, uid).during(Act::SetUid)
+}
+
+/// set_mempolicy(2). The kernel takes one bit less than it is told of.
+pub fn set_memory_policy(mode: u32, nodes: &[u8]) -> Outcome {
+    sys::set_mempolicy(mode, nodes, nodes.len() * 8 + 1).during(Act::MemoryPolicy)
 }
 
 /// Installs a filter; `program` is an array of struct sock_filter, of any alignment.

@@ -19,6 +19,22 @@ use syscalls::{Sysno, syscall};
 /// The result of a system call.
 pub type Result<T> = core::result::Result<T, Errno>;
 
+/// sched_setattr(2)
+#[repr(C)]
+#[allow(non_camel_case_types, missing_docs, reason = "the kernel's names, as the other structures have them")]
+pub struct sched_attr {
+    pub size: u32,
+    pub sched_policy: u32,
+    pub sched_flags: u64,
+    pub sched_nice: i32,
+    pub sched_priority: u32,
+    pub sched_runtime: u64,
+    pub sched_deadline: u64,
+    pub sched_period: u64,
+    pub sched_util_min: u32,
+    pub sched_util_max: u32,
+}
+
 /// What can be the argument of a system call.
 ///
 /// # Safety
@@ -49,7 +65,7 @@ pub unsafe trait Abi: Sized {
 
 macro_rules! words {
     ($($type:ty as $name:ident => $word:expr;)*) => {$(
-        // SAFETY: a number, a descriptor, or a live NUL-terminated string or array.
+        // SAFETY: a number, a descriptor, or a live NUL-terminated string or array, whose length goes with it.
         unsafe impl Word for $type {
             fn word(self) -> usize {
                 let $name = self;
@@ -68,6 +84,7 @@ words! {
     &CStr as text => text.as_ptr() as usize;
     Option<&CStr> as text => text.map_or(0, |text| text.as_ptr() as usize);
     &[usize] as words => words.as_ptr() as usize;
+    &[u8] as bytes => bytes.as_ptr() as usize;
 }
 
 macro_rules! structures {
@@ -97,7 +114,7 @@ macro_rules! structures {
 
 structures! {
     i32 u64 __kernel_timespec __user_cap_header_struct [__kernel_timespec; 2] [__user_cap_data_struct; 2] clone_args ifreq kernel_sigaction
-    mount_attr msghdr open_how [pollfd; 2] rlimit64 sock_fprog statfs statx winsize
+    mount_attr msghdr open_how [pollfd; 2] rlimit64 sched_attr sock_fprog statfs statx winsize
 }
 
 impl Answer for () {
@@ -148,6 +165,8 @@ calls! {
     fn fspick(dir: &Fd, path: &CStr, flags: u32) -> Fd;
     fn fstatfs(fd: &Fd, status: &mut statfs) -> ();
     fn getpid() -> usize;
+    fn ioprio_set(which: u32, who: u32, value: u32) -> ();
+    fn keyctl(operation: u32, a: usize, b: usize) -> usize;
     fn kill(pid: isize, signal: u32) -> ();
     fn lseek(fd: &Fd, offset: u64, whence: u32) -> usize;
     fn mkdirat(dir: &Fd, path: &CStr, mode: u32) -> ();
@@ -156,6 +175,7 @@ calls! {
     fn move_mount(from: &Fd, from_path: &CStr, to: &Fd, to_path: &CStr, flags: u32) -> ();
     fn open_tree(dir: &Fd, path: &CStr, flags: u32) -> Fd;
     fn openat2(dir: &Fd, path: &CStr, how: &open_how, size: usize) -> Fd;
+    fn personality(value: u32) -> ();
     fn pivot_root(new: &CStr, old: &CStr) -> ();
     fn ppoll(fds: &mut [pollfd; 2], count: usize, time: Option<&__kernel_timespec>, mask: usize, size: usize) -> usize;
     fn prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> usize;
@@ -163,9 +183,12 @@ calls! {
     fn recvmsg(socket: &Fd, message: &mut msghdr, flags: u32) -> usize;
     fn rt_sigaction(signal: u32, new: &kernel_sigaction, old: usize, size: usize) -> ();
     fn rt_sigprocmask(how: u32, new: &u64, old: usize, size: usize) -> ();
+    fn sched_setaffinity(pid: u32, size: usize, cpus: &[u8]) -> ();
+    fn sched_setattr(pid: u32, attributes: &sched_attr, flags: u32) -> ();
     fn seccomp(operation: u32, flags: u32, program: &sock_fprog) -> ();
     fn sendfile(to: &Fd, from: &Fd, offset: usize, count: usize) -> usize;
     fn sendmsg(socket: &Fd, message: &msghdr, flags: u32) -> usize;
+    fn set_mempolicy(mode: u32, nodes: &[u8], bits: usize) -> ();
     fn setns(fd: &Fd, kind: u32) -> ();
     fn setpgid(pid: usize, group: usize) -> ();
     fn setresgid(real: u32, effective: u32, saved: u32) -> ();

@@ -164,6 +164,19 @@ impl Cgroup {
         below.filter(inside).map(open).transpose()
     }
 
+    /// The file by which a process enters the cgroup of the unified hierarchy by itself, instead of being cloned into
+    /// it: that of `directory`, or, where this has given controllers to others, of the cgroup that `pid` is in.
+    pub(crate) fn procs_file(&self, directory: OwnedFd, pid: i32) -> Result<OwnedFd> {
+        let what = || "cannot open the cgroup.procs of the unified cgroup";
+        let open = |directory: &OwnedFd, name, access: OFlags| {
+            openat(directory, name, access | OFlags::CLOEXEC, Mode::empty()).context(what)
+        };
+        let delegates = open(&directory, "cgroup.subtree_control", OFlags::RDONLY)?;
+        let delegates = rustix::io::read(&delegates, &mut [0; 2]).context(what)? > 1;
+        let directory = if delegates { self.directory_of(pid)?.unwrap_or(directory) } else { directory };
+        open(&directory, "cgroup.procs", OFlags::WRONLY)
+    }
+
     /// Removes what [`create`](Self::create) made, with the cgroups that the container made inside, and then the
     /// ancestors it made that are empty. Waits a little for processes that are dying. Goes as far as it can, and tells
     /// the first failure.

@@ -41,6 +41,8 @@ pub struct CreateOptions<'a> {
     pub no_pivot: bool,
     /// A supervisor stays, and records how init ends.
     pub supervised: bool,
+    /// The session keyring stays that of the caller.
+    pub no_new_keyring: bool,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -60,7 +62,8 @@ impl Container {
         check_id(id)?;
         let Prepared { spec, process, bundle, cgroup, plan } = Prepared::read(&runtime, id, options)?;
         let files = Stdio::open(options.stdio, options.fds)?;
-        let record = record(id, &spec, process, bundle, cgroup, &plan);
+        let mut record = record(id, &spec, process, bundle, cgroup, &plan);
+        record.keyring = !options.no_new_keyring;
 
         let directory = Directory::make(&runtime, id)?;
         let request = launch::Request {
@@ -118,6 +121,7 @@ impl Prepared {
             no_pivot: options.no_pivot,
             extra_files: options.fds.len(),
             supervised: options.supervised,
+            keyring: (!options.no_new_keyring).then_some(id),
         };
         let plan = plan::compile(&spec, &inputs, filter)?;
         if let Some(rootfs) = &plan.rootfs {
@@ -170,7 +174,9 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         namespaces: plan.namespaces.flags(),
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
+        common: plan.common.clone(),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
+        keyring: false,
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
         poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),
         init: None,

@@ -50,7 +50,9 @@ impl Container {
         let container = plan::Joined {
             namespaces: namespaces(&init, &record)?,
             cgroup: below.as_ref().unwrap_or(&record.cgroup),
+            common: &record.common,
             filter: filter.as_ref(),
+            keyring: record.keyring.then_some(record.id.as_str()),
         };
         let executed = launch::exec(launch::ExecRequest {
             plan: &plan::Exec::compile(&process, &container, options.fds.len())?,

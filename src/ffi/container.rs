@@ -25,6 +25,10 @@ pub const BRIG_CREATE_NO_PIVOT: u64 = 1;
 /// killed, the container goes on, and as to its exit code it is as if there had been none.
 pub const BRIG_CREATE_SUPERVISED: u64 = 2;
 
+/// For brig_create_options: leave the container the caller's session keyring. Without it the container gets
+/// a session keyring of its own, called `_ses.` and its id, which execs join.
+pub const BRIG_CREATE_NO_NEW_KEYRING: u64 = 4;
+
 /// For brig_container_signal(): to every process of the container, not only its init.
 pub const BRIG_SIGNAL_ALL: u64 = 1;
 
@@ -94,7 +98,8 @@ fn path<'a>(pointer: *const c_char) -> Option<&'a Path> {
 fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptions<'a>> {
     let given = options("options", pointer)?;
     let (stdio, fds) = files(given.stdio, given.fds, given.fd_count)?;
-    let flags = known_flags(given.flags, BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED)?;
+    let known = BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED | BRIG_CREATE_NO_NEW_KEYRING;
+    let flags = known_flags(given.flags, known)?;
     Ok(CreateOptions {
         bundle: path(given.bundle),
         spec: optional(given.spec).map(|spec| spec.to_bytes()),
@@ -104,6 +109,7 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         fds,
         no_pivot: flags & BRIG_CREATE_NO_PIVOT != 0,
         supervised: flags & BRIG_CREATE_SUPERVISED != 0,
+        no_new_keyring: flags & BRIG_CREATE_NO_NEW_KEYRING != 0,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })
 }

@@ -19,8 +19,8 @@ pub const BRIG_EXEC_IGNORE_PAUSED: u64 = 1;
 pub struct brig_exec_options {
     /// sizeof(brig_exec_options); set it with BRIG_INIT.
     pub size: usize,
-    /// The OCI `process` object as JSON. Where it has no capabilities, rlimits or oomScoreAdj,
-    /// those of the container's own process are used.
+    /// The OCI `process` object as JSON. Where it has no capabilities, rlimits, oomScoreAdj,
+    /// apparmorProfile or selinuxLabel, those of the container's own process are used.
     pub process: *const c_char,
     /// A cgroup below the container's own to start in (nullable: the container's own). It exists.
     /// A path such as "a/b", or for some controllers of version 1 lines such as "cpu,memory:a/b".

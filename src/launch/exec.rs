@@ -48,8 +48,13 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
         given: request.files,
         above: lowest,
     };
-    let tasks = request.cgroup.join_files()?;
-    let unified = request.cgroup.directory()?;
+    let mut tasks = request.cgroup.join_files()?;
+    let mut unified = request.cgroup.directory()?;
+    if request.plan.enters
+        && let Some(directory) = unified.take()
+    {
+        tasks.push(request.cgroup.procs_file(directory, request.pid)?);
+    }
     let spawn = |unified: Option<&OwnedFd>| {
         let number = |slot| files.number(slot);
         Talk::spawn(steps, number, &files.all(), 0, unified.map(AsFd::as_fd), lowest)
@@ -64,7 +69,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     };
     drop(files);
     let mut newborn = Newborn::new(child);
-    if !tasks.is_empty() {
+    if request.plan.enters || !tasks.is_empty() {
         talk.cgroups(&tasks)?;
     }
     drop(tasks);

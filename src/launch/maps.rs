@@ -36,6 +36,31 @@ pub fn write_lists(pid: i32, pointer: &str, uids: &[LinuxIdMapping], gids: &[Lin
     Ok(())
 }
 
+/// Refuses mappings that are not those of the user namespace that `pid` has joined. Whoever repeats them there
+/// (containerd, podman, CRI-O) takes files for owned by other ids than they are, if they differ.
+pub fn compare(pid: i32, spec: &Spec) -> Result<()> {
+    let Some(linux) = spec.linux() else { return Ok(()) };
+    for (name, pointer, wanted) in [
+        ("uid_map", "/linux/uidMappings", linux.uid_mappings()),
+        ("gid_map", "/linux/gidMappings", linux.gid_mappings()),
+    ] {
+        let Some(wanted) = wanted.as_ref().filter(|wanted| !wanted.is_empty()) else { continue };
+        let path = format!("/proc/{pid}/{name}");
+        let text = fs::read_to_string(&path).context(|| format!("cannot read {path}")).map_err(|e| e.at(pointer))?;
+        let sorted = |lines: &str| {
+            let mut ranges: Vec<_> = lines.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+            ranges.sort();
+            ranges.iter().map(|range| range.join(" ")).collect::<Vec<_>>().join(", ")
+        };
+        let (wanted, found) = (sorted(&lines(wanted)), sorted(&text));
+        if wanted != found {
+            let message = format!("{wanted:?} differs from {found:?} of the user namespace to join");
+            return Err(Error::config(pointer, message));
+        }
+    }
+    Ok(())
+}
+
 /// One write(2) has to carry them all.
 fn lines(map: &[LinuxIdMapping]) -> String {
     map.iter().map(|map| format!("{} {} {}\n", map.container_id(), map.host_id(), map.size())).collect()

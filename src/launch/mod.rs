@@ -19,8 +19,8 @@ mod undo;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_MAPS, kind};
-use oci_spec::runtime::{LinuxResources, Spec};
+use brig_wire::{POINT_COMMIT, POINT_HOOKS, POINT_LIMITS, POINT_MAPS, kind};
+use oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
 
 use crate::cgroup::Version;
 use crate::error::{Error, Result};
@@ -149,7 +149,8 @@ fn converse(
     let mut restricted = false;
     loop {
         let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.init()?.child()?.pidfd)) };
-        let is_set_up = received.message.kind == kind::REACHED && received.message.value as u32 != POINT_MAPS;
+        let early = [POINT_LIMITS, POINT_MAPS];
+        let is_set_up = received.message.kind == kind::REACHED && !early.contains(&(received.message.value as u32));
         // While init works, it makes device nodes and mounts disks; and hooks may allow devices by themselves.
         if is_set_up && !restricted {
             fault::at("devices")?;
@@ -161,9 +162,15 @@ fn converse(
             (kind::CONSOLE, _) => console = received.file,
             (kind::REACHED, POINT_MAPS) => {
                 fault::at("maps")?;
-                maps::write(undo.init()?.child()?.pid, request.spec)?;
+                let pid = undo.init()?.child()?.pid;
+                match request.plan.namespaces.makes(LinuxNamespaceType::User) {
+                    true => maps::write(pid, request.spec)?,
+                    false => maps::compare(pid, request.spec)?,
+                }
                 talk.reply(None, None)?;
             }
+            // We are here since they were set.
+            (kind::REACHED, POINT_LIMITS) => talk.reply(None, None)?,
             (kind::REACHED, POINT_HOOKS) => {
                 fault::at("hooks")?;
                 undo.hooked = true;

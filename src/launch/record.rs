@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
-use crate::plan::Place;
+use crate::plan::{Common, Place};
 use crate::sys::pidfd;
 
 /// Raised when the format changes in a way that older versions cannot read.
@@ -64,8 +64,13 @@ pub struct Record {
     pub after_gate: BTreeMap<u32, Place>,
     /// The `process` of its config.json: what an exec starts from. Other calls need not read it.
     pub process: Option<Box<RawValue>>,
+    /// What every program in it has.
+    #[serde(default, skip_serializing_if = "Common::is_empty")]
+    pub common: Common,
     /// The SECCOMP_FILTER_FLAG_* of its filter, if it has one; the filter is in a file of its own.
     pub filter: Option<u32>,
+    /// Whether it has a session keyring, which an exec joins.
+    pub keyring: bool,
     /// Hooks that are still to come.
     pub poststart: Vec<Hook>,
     /// Hooks that are still to come.
@@ -141,7 +146,9 @@ impl Record {
             namespaces: 0,
             after_gate: BTreeMap::new(),
             process: None,
+            common: Common::default(),
             filter: None,
+            keyring: false,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,

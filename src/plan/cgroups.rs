@@ -9,16 +9,16 @@ use oci_spec::runtime::{LinuxNamespaceType as Kind, Mount};
 
 use super::Context;
 use super::builder::{Steps, path, with_strings};
-use super::mounts::Options;
+use super::mounts::{Options, label_option};
 use crate::cgroup::{Cgroup, Hierarchy, Layout, Version};
 use crate::error::Result;
 use crate::spec::mount_options::attr::RDONLY;
 
 /// Enters the version 1 cgroups, which the host makes while init is at work: as late as can be. Version 2 is entered by
-/// the clone itself. Written to `tasks` by the process itself, while it is single-threaded, this
+/// the clone itself, unless init is to enter `all`. Written to `tasks` by the process itself, while it is single-threaded, this
 /// spares the RCU grace period of a move from outside.
-pub fn join(steps: &mut Steps, cgroup: &Cgroup) {
-    if cgroup.joined().next().is_some() {
+pub fn join(steps: &mut Steps, cgroup: &Cgroup, all: bool) {
+    if all || cgroup.joined().next().is_some() {
         steps.origin("/linux/cgroupsPath").push(Step::JoinCgroups {});
     }
 }
@@ -30,7 +30,7 @@ pub fn enter(steps: &mut Steps, context: &mut Context<'_>) {
         return;
     }
     if !context.namespaces.two_stages() {
-        join(steps, context.inputs.cgroup);
+        join(steps, context.inputs.cgroup, false);
     }
     if context.namespaces.makes(Kind::Cgroup) {
         steps.origin("/linux/namespaces").push(Step::Unshare { flags: libc::CLONE_NEWCGROUP as u32 });
@@ -60,7 +60,9 @@ pub fn mount(
 
     // A tmpfs with a directory for each hierarchy, as the host has it.
     let target = path(destination, pointer)?;
-    with_strings(&[c"mode=755"], |list| {
+    let mut list = vec![CString::from(c"mode=755")];
+    list.extend(context.mount_label.as_deref().map(label_option).transpose()?);
+    with_strings(&list, |list| {
         steps.push(Step::NewMount {
             fstype: c"tmpfs",
             source: c"tmpfs",

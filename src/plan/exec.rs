@@ -7,8 +7,9 @@ use oci_spec::runtime::Process;
 
 use super::builder::{Slot, Steps};
 use super::process::Program;
+use super::scheduling::{self, Moment};
 use super::seccomp::Filter;
-use super::{cgroups, devices, oom_score};
+use super::{Common, cgroups, devices, labels, oom_score};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
 
@@ -21,8 +22,12 @@ pub struct Joined<'a> {
     pub namespaces: u64,
     /// Its cgroups, or some below them.
     pub cgroup: &'a Cgroup,
+    /// What all of its programs have.
+    pub common: &'a Common,
     /// Its seccomp filter.
     pub filter: Option<&'a Filter>,
+    /// Its id, if it has a session keyring.
+    pub keyring: Option<&'a str>,
 }
 
 /// A compiled exec.
@@ -31,19 +36,39 @@ pub struct Exec {
     pub steps: Steps,
     /// Whether it goes on in a second process, since only children are in a joined pid namespace.
     pub forks: bool,
+    /// Whether it enters the unified cgroup by itself too, with those of version 1: it has to be somewhere else before.
+    pub enters: bool,
 }
 
 impl Exec {
     /// Compiles the process, which the spec room has validated. Pointers are relative to it.
     pub fn compile(process: &Process, container: &Joined<'_>, extra_files: usize) -> Result<Self> {
-        let program = Program { process, at: "", filter: container.filter, extra_files };
         let forks = container.namespaces & NEWPID != 0;
+        let scheduled = if forks && !scheduling::is_inherited(process) { Moment::Last } else { Moment::Before };
+        let Joined { common, filter, .. } = *container;
+        let program = Program { process, at: "", common, filter, extra_files, scheduled };
+        let affinity = process.exec_cpu_affinity().as_ref();
+        let initial = affinity.and_then(|affinity| affinity.initial().as_deref());
+        let enters = initial.is_some();
+
         let mut steps = Steps::new();
         oom_score(&mut steps, process, "/oomScoreAdj")?;
+        // By the procfs of the host, which is let go with its mount namespace.
+        labels::process(&mut steps, process, "")?;
+        scheduling::io_priority(&mut steps, process, "/ioPriority");
         // Before anybody in the container can see it (CVE-2016-9962).
         steps.origin("").push(Step::Undumpable {});
-        cgroups::join(&mut steps, container.cgroup);
+        scheduling::affinity(&mut steps, initial, "/execCPUAffinity/initial")?;
+        cgroups::join(&mut steps, container.cgroup, enters);
+        let last = affinity.and_then(|affinity| affinity.cpu_affinity_final().as_deref());
+        scheduling::affinity(&mut steps, last, "/execCPUAffinity/final")?;
+        if scheduled == Moment::Before {
+            scheduling::of_exec(&mut steps, process);
+        }
         join(&mut steps, container.namespaces);
+        if let Some(id) = container.keyring {
+            labels::keyring(&mut steps, id, process, "")?;
+        }
         devices::console(steps.origin("/terminal"), process);
         program.files(&mut steps);
         program.prepare(&mut steps)?;
@@ -54,7 +79,7 @@ impl Exec {
         }
         program.session(&mut steps);
         program.execute(&mut steps)?;
-        Ok(Self { steps, forks })
+        Ok(Self { steps, forks, enters })
     }
 }
 

@@ -9,6 +9,8 @@ use brig_wire::{Act, Message, Step};
 use serde::{Deserialize, Serialize};
 
 use super::Steps;
+use super::common::mode_name;
+use super::scheduling::policy_name;
 use crate::error::{Error, Kind, describe};
 
 /// What has to be known of a step to tell of its failure. Those of the steps behind the gate are kept in the
@@ -97,9 +99,15 @@ impl Place {
             Act::Outside => format!("{what} is outside the container's root"),
             Act::WrongDevice => format!("{what} is there already and is not the device that it should be"),
             Act::Fault => format!("{what}: injected fault"),
+            Act::Write if message.errno == libc::ENOENT && self.pointer.ends_with("/apparmorProfile") => {
+                format!("{what}: no such profile is loaded")
+            }
             Act::FsConfig => {
                 let option = usize::try_from(message.value).ok().and_then(|index| self.options.get(index));
                 format!("{what}: option \"{}\": {errno}", option.map_or("source", String::as_str))
+            }
+            Act::MemoryPolicy if message.errno == libc::ENOSYS => {
+                format!("{what}: the kernel has no NUMA (CONFIG_NUMA): {errno}")
             }
             Act::Step => format!("{what}: {errno}"),
             act => format!("{what}: cannot {}: {errno}", act.text()),
@@ -134,6 +142,10 @@ fn subject(step: &Step<'_>, searched: bool) -> String {
         }
         Step::Rlimit { soft, hard, .. } => format!("limit {soft}:{hard}"),
         Step::User { uid, gid } => format!("user {uid}:{gid}"),
+        Step::Scheduler { policy, .. } => format!("scheduling policy {}", policy_name(policy)),
+        Step::IoPriority { .. } => "I/O priority".to_owned(),
+        Step::Affinity { .. } => "CPU affinity".to_owned(),
+        Step::MemoryPolicy { mode, .. } => format!("memory policy {}", mode_name(mode)),
         _ => words(step.name()),
     }
 }

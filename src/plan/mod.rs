@@ -4,16 +4,20 @@
 
 mod builder;
 mod cgroups;
+mod common;
 mod devices;
 mod exec;
 mod failure;
 pub mod hooks;
+mod labels;
 mod mounts;
 mod namespaces;
 mod process;
+mod scheduling;
 pub mod seccomp;
 mod show;
 
+use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -21,9 +25,11 @@ use brig_wire::{POINT_COMMIT, POINT_MAPS, Step};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind, Process, Spec};
 
 pub use builder::{Slot, Steps};
+pub use common::Common;
 pub use exec::{Exec, Joined};
 pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
+use scheduling::Moment;
 
 use crate::cgroup;
 use crate::error::{Error, Result};
@@ -54,6 +60,8 @@ pub struct Inputs<'a> {
     pub extra_files: usize,
     /// A supervisor stays as the parent of the container's init.
     pub supervised: bool,
+    /// The id, which names the session keyring; `None`: that of the caller stays.
+    pub keyring: Option<&'a str>,
 }
 
 /// A compiled plan.
@@ -66,6 +74,8 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// The version 1 cgroups that init enters.
     pub cgroups: Vec<PathBuf>,
+    /// What every program of the container has, for the record.
+    pub common: Common,
     /// The seccomp filter, for the record.
     pub filter: Option<seccomp::Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
@@ -110,6 +120,7 @@ struct Context<'a> {
     namespaces: Namespaces,
     user_namespace: bool,
     in_cgroups: bool,
+    mount_label: Option<CString>,
     sources: Vec<Source>,
 }
 
@@ -149,14 +160,20 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<seccomp::Filter>
     let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
     let namespaces = Namespaces::read(linux, inputs.privileged);
     let user_namespace = namespaces.has(Kind::User);
-    let mut context = Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, sources: Vec::new() };
+    let mount_label = labels::mounts(spec)?;
+    let mut context =
+        Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, mount_label, sources: Vec::new() };
     let mut steps = Steps::new();
 
     if inputs.supervised {
         context.namespaces.supervise(&mut steps);
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
+    scheduling::io_priority(&mut steps, process, "/process/ioPriority");
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
+    if let Some(id) = inputs.keyring {
+        labels::keyring(&mut steps, id, process, "/process")?;
+    }
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
     mounts::steps(&mut steps, &mut context)?;
@@ -165,14 +182,22 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<seccomp::Filter>
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
     sysctl(&mut steps, spec)?;
+    labels::process(&mut steps, process, "/process")?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
     let filter = match (filter, linux.seccomp()) {
         (None, Some(seccomp)) => seccomp::compile(seccomp, inputs.seccomp_text, inputs.seccomp_cache)?,
         (known, _) => known,
     };
-    let extra_files = inputs.extra_files;
-    let program = process::Program { process, at: "/process", filter: filter.as_ref(), extra_files };
+    let common = Common::compile(linux)?;
+    let program = process::Program {
+        process,
+        at: "/process",
+        common: &common,
+        filter: filter.as_ref(),
+        extra_files: inputs.extra_files,
+        scheduled: if context.namespaces.schedules(process) { Moment::Before } else { Moment::Prepared },
+    };
     program.files(&mut steps);
     program.session(&mut steps);
     program.prepare(&mut steps)?;
@@ -180,7 +205,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<seccomp::Filter>
     program.execute(&mut steps)?;
 
     let cgroups = inputs.cgroup.joined().map(Path::to_owned).collect();
-    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, filter, rootfs })
+    Ok(Plan { steps, namespaces: context.namespaces, sources: context.sources, cgroups, common, filter, rootfs })
 }
 
 /// The plan of a process that only waits: what it was cloned into can be looked at meanwhile.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The spec's mounts: each becomes a detached mount with its attributes, attached to a place inside the root.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 
 use brig_wire::{Step, attach, like};
@@ -17,6 +17,9 @@ use crate::spec::mount_options::{Attributes, Effect, attr::RDONLY, mount_option,
 /// who mount it, or still has to be filled.
 const SHARED: [&str; 8] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"];
 
+/// Filesystems that take no label, as in other runtimes. An mqueue takes it as an attribute only.
+const UNLABELLED: [&str; 4] = ["proc", "sysfs", "cgroup", "cgroup2"];
+
 /// All mounts, in their order.
 pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
     for (index, mount) in context.spec.mounts().iter().flatten().enumerate() {
@@ -30,24 +33,43 @@ pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
         } else {
             match mount.typ().as_deref().unwrap_or("none") {
                 "cgroup" | "cgroup2" => cgroups::mount(steps, context, mount, &options, &pointer)?,
-                fstype => filesystem(steps, mount, fstype, &options, &pointer)?,
+                fstype => filesystem(steps, context, mount, fstype, &options, &pointer)?,
             }
         }
     }
     Ok(())
 }
 
-fn filesystem(steps: &mut Steps, mount: &Mount, fstype: &str, options: &Options, pointer: &str) -> Result<()> {
+/// The label of all files of a new filesystem. fsconfig(2) takes it as it is, commas too.
+pub fn label_option(label: &CStr) -> Result<CString> {
+    text([b"context=", label.to_bytes()].concat(), "/linux/mountLabel")
+}
+
+fn filesystem(
+    steps: &mut Steps,
+    context: &Context<'_>,
+    mount: &Mount,
+    fstype: &str,
+    options: &Options,
+    pointer: &str,
+) -> Result<()> {
     let source = mount.source().as_deref().unwrap_or(Path::new(fstype));
     let attrs = options.all();
     let read_only = attrs & RDONLY != 0 && !SHARED.contains(&fstype);
-    let superblock = read_only.then_some("ro");
-    let list = options.for_filesystem(superblock, pointer)?;
+    let mut list = options.for_filesystem(read_only.then_some("ro"), pointer)?;
+    let own_label = list.iter().any(|option| option.to_bytes().starts_with(b"context="));
+    let label = context.mount_label.as_deref().filter(|_| !own_label && !UNLABELLED.contains(&fstype));
+    if fstype != "mqueue" {
+        list.extend(label.map(label_option).transpose()?);
+    }
     let fstype_text = text(fstype, &format!("{pointer}/type"))?;
     let source = path(source, &format!("{pointer}/source"))?;
     with_strings(&list, |list| {
         steps.push(Step::NewMount { fstype: &fstype_text, source: &source, options: list, attrs: attrs as u32 });
     });
+    if let Some(label) = label.filter(|_| fstype == "mqueue") {
+        steps.push(Step::Label { label });
+    }
     if fstype == "tmpfs" {
         resemble(steps, mount, options, pointer)?;
     }

@@ -9,10 +9,10 @@
 use std::path::PathBuf;
 
 use brig_wire::{POINT_MAPS, Step};
-use oci_spec::runtime::{Linux, LinuxNamespaceType as Kind, Spec};
+use oci_spec::runtime::{Linux, LinuxNamespaceType as Kind, Process, Spec};
 
 use super::builder::{Slot, Steps, text};
-use super::cgroups;
+use super::{cgroups, scheduling};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
 
@@ -85,6 +85,12 @@ impl Namespaces {
         self.new & (NEWUSER | NEWTIME) != 0 || [Kind::Pid, Kind::Time, Kind::User].iter().any(|&k| self.joins(k as u64))
     }
 
+    /// Whether the first of two inits gets the program's scheduling policy, for the second to inherit: in a user
+    /// namespace no privilege counts for that.
+    pub fn schedules(&self, process: &Process) -> bool {
+        self.has(Kind::User) && scheduling::is_inherited(process)
+    }
+
     /// The supervisor stays out of everything, and clones the container's init in the host's place.
     pub fn supervise(&self, steps: &mut Steps) {
         let step = Step::Supervise { exit: 0, cgroup: 0, flags: self.spawn_flags() };
@@ -105,7 +111,12 @@ impl Namespaces {
             steps.origin("").push(Step::Undumpable {});
         }
         if self.two_stages() {
-            cgroups::join(steps, cgroup);
+            cgroups::join(steps, cgroup, false);
+        }
+        if let Some(process) = spec.process()
+            && self.schedules(process)
+        {
+            scheduling::of_init(steps, process);
         }
         if self.new & NEWTIME != 0 {
             steps.origin("/linux/timeOffsets").push(Step::Unshare { flags: NEWTIME as u32 });
@@ -128,10 +139,20 @@ impl Namespaces {
             steps.push(Step::BecomeRoot {});
             steps.origin("").push(Step::Undumpable {});
         } else if self.joins(NEWUSER) {
+            if has_mappings(spec) {
+                // Repeated in config.json: the host compares them with those there are.
+                steps.origin("/linux/uidMappings").push(Step::Sync { point: POINT_MAPS });
+            }
             steps.push(Step::BecomeRoot {});
         }
         Ok(())
     }
+}
+
+fn has_mappings(spec: &Spec) -> bool {
+    let linux = spec.linux().as_ref();
+    let lists = [linux.and_then(|it| it.uid_mappings().as_ref()), linux.and_then(|it| it.gid_mappings().as_ref())];
+    lists.into_iter().flatten().any(|list| !list.is_empty())
 }
 
 /// The lines of /proc/PID/timens_offsets (time_namespaces(7)).

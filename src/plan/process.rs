@@ -5,11 +5,13 @@ use std::ffi::CString;
 use std::path::Path;
 
 use brig_wire::{Numbers, Sink, Step};
+use caps::Capability;
 use oci_spec::runtime::{Capabilities, PosixRlimitType as Rlimit, Process};
 
 use super::builder::{path, text, texts, with_strings};
+use super::scheduling::{self, Moment};
 use super::seccomp::Filter;
-use super::{Steps, devices};
+use super::{Common, Steps, devices};
 use crate::error::{Error, Result};
 
 /// PATH where process.env has none: what execvp(3) callers expect.
@@ -44,10 +46,14 @@ pub struct Program<'a> {
     pub process: &'a Process,
     /// Where that stands in the document that errors are about.
     pub at: &'static str,
+    /// What all programs of the container have.
+    pub common: &'a Common,
     /// The container's filter.
     pub filter: Option<&'a Filter>,
     /// Files beyond stdio.
     pub extra_files: usize,
+    /// When it gets its scheduling policy.
+    pub scheduled: Moment,
 }
 
 impl Program<'_> {
@@ -74,6 +80,10 @@ impl Program<'_> {
         if process.terminal() != Some(true) && process.user().uid() != 0 {
             self.origin(steps, "/user/uid").push(Step::StdioOwner { uid: process.user().uid() });
         }
+        self.common.steps(steps);
+        if self.scheduled == Moment::Prepared {
+            scheduling::of_init(steps, process);
+        }
         for (index, limit) in process.rlimits().iter().flatten().enumerate() {
             let (soft, hard) = (limit.soft(), limit.hard());
             let limit = Step::Rlimit { resource: rlimit_number(limit.typ()), soft, hard };
@@ -91,10 +101,9 @@ impl Program<'_> {
         }
         let capabilities = self.capabilities()?;
         self.identity(steps, &capabilities);
-        if self.filter_first() {
-            self.set_capabilities(steps, &capabilities.and_for_filter());
-        } else {
-            self.set_all_capabilities(steps, &capabilities);
+        match self.needed_to_the_last() {
+            0 => self.set_all_capabilities(steps, &capabilities),
+            needed => self.set_capabilities(steps, &capabilities.and(needed)),
         }
         if self.has_no_new_privileges() {
             self.origin(steps, "/noNewPrivileges").push(Step::NoNewPrivileges {});
@@ -107,6 +116,14 @@ impl Program<'_> {
 
     /// The last: its filter, and its execution.
     pub fn execute(&self, steps: &mut Steps) -> Result<()> {
+        let late = self.needed_to_the_last() != 0;
+        if self.scheduled == Moment::Last {
+            scheduling::of_exec(steps, self.process);
+        }
+        // Which the filter may forbid.
+        if late && !self.filter_first() {
+            self.set_all_capabilities(steps, &self.capabilities()?);
+        }
         if let Some(filter) = self.filter {
             let step = Step::Seccomp { flags: filter.flags, program: &filter.program };
             steps.origin("/linux/seccomp").push(step);
@@ -138,6 +155,13 @@ impl Program<'_> {
     /// Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so the capabilities go after it.
     fn filter_first(&self) -> bool {
         self.filter.is_some() && !self.has_no_new_privileges()
+    }
+
+    /// The capabilities that `execute` takes, as a mask; those of the program come behind that.
+    fn needed_to_the_last(&self) -> u64 {
+        let filter = if self.filter_first() { Capability::CAP_SYS_ADMIN.bitmask() } else { 0 };
+        let policy = if self.scheduled == Moment::Last { Capability::CAP_SYS_NICE.bitmask() } else { 0 };
+        filter | policy
     }
 
     /// The paths that `args[0]` may mean: itself if it has a slash, else one in each directory of PATH.
@@ -183,7 +207,7 @@ impl Program<'_> {
             let mut mask = 0;
             for capability in set.into_iter().flatten().flatten() {
                 let text = capability.to_string();
-                let known = format!("CAP_{}", text.trim_start_matches("CAP_")).parse::<caps::Capability>();
+                let known = format!("CAP_{}", text.trim_start_matches("CAP_")).parse::<Capability>();
                 let pointer = || self.pointer(&format!("/capabilities/{name}"));
                 let unknown = |_| Error::config(pointer(), format!("unknown capability {text}"));
                 mask |= known.map_err(unknown)?.bitmask();
@@ -220,9 +244,8 @@ struct Sets {
 }
 
 impl Sets {
-    /// These and what it takes to load a filter; of it, a change from root to another user left nothing effective.
-    fn and_for_filter(&self) -> Self {
-        let admin = caps::Capability::CAP_SYS_ADMIN.bitmask();
-        Self { effective: self.effective | admin, permitted: self.permitted | admin, ..*self }
+    /// These and some more, of which a change from root to another user left nothing effective.
+    fn and(&self, more: u64) -> Self {
+        Self { effective: self.effective | more, permitted: self.permitted | more, ..*self }
     }
 }

@@ -9,7 +9,9 @@ mod default;
 mod features;
 pub mod mount_options;
 mod not_yet;
+pub mod number_list;
 mod parse;
+pub mod personality;
 pub mod pointer;
 mod shape;
 
@@ -31,9 +33,7 @@ use crate::error::{Error, Result};
 /// Afterwards: `root`, `process`, `process.args`, `linux.namespaces` with a mount namespace are there; strings that
 /// may be empty to mean "not set" are `None` then; mount destinations are absolute.
 pub fn load(json: &[u8]) -> Result<Spec> {
-    let mut document = parse::document(json)?;
-    shape::normalize(&mut document);
-    shape::check(&document)?;
+    let document = complete(parse::document(json)?)?;
     let spec: Spec = parse::typed(&document)?;
     check::spec(&spec)?;
     not_yet::check(&document)?;
@@ -90,7 +90,8 @@ fn malformed(error: serde_json::Error) -> Error {
 }
 
 /// What a process has of the container's own unless it says otherwise, as with other runtimes.
-const INHERITED: [&str; 4] = ["capabilities", "rlimits", "oomScoreAdj", "execCPUAffinity"];
+const INHERITED: [&str; 6] =
+    ["capabilities", "rlimits", "oomScoreAdj", "execCPUAffinity", "apparmorProfile", "selinuxLabel"];
 
 /// Reads and checks the `process` object of an exec; pointers of errors are relative to it. `own` is the container's own
 /// process, which was checked when it was created.
@@ -106,7 +107,7 @@ pub fn load_process(json: &[u8], own: Option<&RawValue>) -> Result<Process> {
         let document = complete(json!({ "process": object }))?;
         let Whole { process } = parse::typed(&document)?;
         check::process(&process)?;
-        not_yet::check_exec(&document)?;
+        not_yet::check(&document)?;
         Ok(process)
     })
 }
@@ -115,7 +116,7 @@ fn inherit(process: &mut Value, own: &RawValue) {
     let Value::Object(process) = process else { return };
     let own: BTreeMap<String, &RawValue> = serde_json::from_str(own.get()).unwrap_or_default();
     for key in INHERITED {
-        if process.get(key).is_some_and(|value| !value.is_null()) {
+        if process.get(key).is_some_and(|value| !value.is_null() && value != "") {
             continue;
         }
         if let Some(value) = own.get(key).and_then(|text| serde_json::from_str(text.get()).ok()) {
@@ -145,9 +146,11 @@ pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
     })
 }
 
+/// Brings it into the shape that the types of oci-spec read.
 fn complete(mut document: Value) -> Result<Value> {
     shape::normalize(&mut document);
     shape::check(&document)?;
+    shape::respell(&mut document);
     Ok(document)
 }
 

@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value};
 
+use super::number_list::{CPUS_MAX, mask};
 use super::parse::describe;
 use super::pointer::{each, each_mut, join};
 use crate::error::{Error, Result};
@@ -23,6 +24,9 @@ const EMPTY_IS_ABSENT: &[(&str, &[&str])] = &[
     ("/linux", &["cgroupsPath", "rootfsPropagation", "mountLabel", "netDevices", "timeOffsets"]),
     ("/linux/namespaces/*", &["path"]),
     ("/linux/seccomp", &["listenerPath", "listenerMetadata"]),
+    ("/process/execCPUAffinity", &["initial", "final"]),
+    ("/linux/memoryPolicy", &["nodes"]),
+    ("/linux/intelRdt", &["closID", "schemata", "l3CacheSchema", "memBwSchema"]),
 ];
 
 /// The objects of the specification and the members that each must have.
@@ -93,6 +97,20 @@ const NAMES: &[&str] = &[
     "/linux/seccomp/syscalls/*/args/*/op",
 ];
 
+/// Lists of CPUs. The types of oci-spec refuse a wrong one without a word why.
+const CPU_LISTS: &[&str] = &["/process/execCPUAffinity/initial", "/process/execCPUAffinity/final"];
+
+/// The flags of `process.scheduler`, each with the name that oci-spec has for it.
+const SCHEDULER_FLAGS: &[(&str, &str)] = &[
+    ("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"),
+    ("SCHED_FLAG_RECLAIM", "SCHED_FLAG_RECLAIM"),
+    ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN"),
+    ("SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_KEEP_POLICY"),
+    ("SCHED_FLAG_KEEP_PARAMS", "SCHED_FLAG_KEEP_PARAMS"),
+    ("SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MIN"),
+    ("SCHED_FLAG_UTIL_CLAMP_MAX", "SCHED_FLAG_UTIL_CLAMP_MAX"),
+];
+
 /// The members whose strings reach the kernel.
 const KERNEL: &[&str] = &["root", "process", "hostname", "domainname", "mounts", "hooks", "linux"];
 
@@ -118,6 +136,14 @@ pub fn normalize(document: &mut Value) {
     each_mut(document, "/linux/resources", &mut |resources| {
         if let Value::Object(resources) = resources {
             resources.retain(|key, value| key != "pids" || value.get("limit").is_some_and(|limit| !limit.is_null()));
+        }
+    });
+    // Until 1.2 there were two of them, for what resctrl only does together.
+    each_mut(document, "/linux/intelRdt", &mut |rdt| {
+        if let Value::Object(rdt) = rdt
+            && ["enableCMT", "enableMBM"].iter().any(|name| rdt.get(*name) == Some(&Value::Bool(true)))
+        {
+            rdt.entry("enableMonitoring").or_insert(Value::Bool(true));
         }
     });
     // A relative destination is deprecated, but means one relative to "/" (config.md, "Mounts").
@@ -167,6 +193,20 @@ pub fn check(document: &Value) -> Result<()> {
             }
         });
     }
+    for pattern in CPU_LISTS {
+        each(document, pattern, &mut |at, list| {
+            if let Some(Err(message)) = list.as_str().map(|list| mask(list, CPUS_MAX)) {
+                refuse(at.to_string(), message);
+            }
+        });
+    }
+    each(document, "/process/scheduler/flags/*", &mut |at, flag| {
+        if !SCHEDULER_FLAGS.iter().any(|known| flag == known.0) {
+            let known: Vec<_> = SCHEDULER_FLAGS.iter().map(|known| known.0).collect();
+            let message = format!("unknown scheduling flag {}; known are {}", describe(flag), known.join(", "));
+            refuse(at.to_string(), message);
+        }
+    });
     each(document, "/linux/devices/*", &mut |at, device| {
         let is_pipe = device.get("type").is_some_and(|kind| kind == "p");
         for key in ["major", "minor"] {
@@ -183,6 +223,15 @@ pub fn check(document: &Value) -> Result<()> {
         }
     }
     wrong.map_or(Ok(()), Err)
+}
+
+/// Writes the names that oci-spec has otherwise as it has them, in a document that was checked.
+pub fn respell(document: &mut Value) {
+    each_mut(document, "/process/scheduler/flags/*", &mut |flag| {
+        if let Some((_, name)) = SCHEDULER_FLAGS.iter().find(|known| flag == known.0) {
+            *flag = Value::from(*name);
+        }
+    });
 }
 
 /// Where a string, or a key, has a NUL. It would end the string early in the kernel: what was checked

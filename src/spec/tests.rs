@@ -155,8 +155,9 @@ fn parts_have_pointers_of_their_own() {
     let error = load_process(b"[]", None).unwrap_err();
     assert_eq!(error.message, "process: must be an object, not a list");
     let error =
-        load_process(br#"{"cwd": "/", "args": ["a"], "scheduler": {"policy": "SCHED_OTHER"}}"#, None).unwrap_err();
-    assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Unsupported, Some("/scheduler")));
+        load_process(br#"{"cwd": "/", "args": ["a"], "scheduler": {"policy": "SCHED_OTHER", "nice": 20}}"#, None)
+            .unwrap_err();
+    assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Config, Some("/scheduler/nice")));
     let process = load_process(br#"{"cwd": "/", "args": ["a"], "user": {"uid": 7}}"#, None).unwrap();
     assert_eq!((process.user().uid(), process.user().gid()), (7, 0));
 

@@ -8,5 +8,6 @@ pub mod mount;
 pub mod namespace;
 pub mod pidfd;
 pub mod seccomp;
+pub mod security;
 pub mod socket;
 pub mod spawn;

@@ -144,7 +144,6 @@ static void what_is_refused(void)
     refuses(BRIG_ERR_CONFIG, "[]", "");
     refuses(BRIG_ERR_CONFIG, "{ \"cwd\": \"/\", \"args\": [] }", "/args");
     refuses(BRIG_ERR_CONFIG, "{ \"cwd\": \"/\", \"args\": [\"a\"], \"env\": [\"A\"] }", "/env/0");
-    refuses(BRIG_ERR_UNSUPPORTED, "{ \"cwd\": \"/\", \"args\": [\"a\"], \"apparmorProfile\": \"x\" }", "/apparmorProfile");
     refuses(BRIG_ERR_PROGRAM, "{ \"cwd\": \"/\", \"args\": [\"/no/such\"] }", "/args/0");
     refuses(BRIG_ERR_FAILED, "{ \"cwd\": \"/no/such\", \"args\": [\"/bin/true\"] }", "/cwd");
 

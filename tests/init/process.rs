@@ -91,6 +91,32 @@ fn limits_umask_and_session_are_set() {
 }
 
 #[test]
+fn policies_and_the_execution_domain_are_set() {
+    let word = |bits: u64| Box::leak(Box::new(bits.to_le_bytes())).as_slice();
+    let batch = |policy| Step::Scheduler { policy, flags: 0, nice: 4, priority: 0, runtime: 0, deadline: 0, period: 0 };
+    let steps = [
+        Step::Affinity { cpus: word(1) },
+        batch(3),
+        Step::IoPriority { value: 3 << 13 },
+        Step::Personality { value: 0x0004_0008 },
+    ];
+    let session = stand(&steps);
+    assert_eq!(session.status("Cpus_allowed_list"), "0");
+    let stat = session.proc("stat");
+    let fields: Vec<_> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+    assert_eq!([fields[19 - 3], fields[40 - 3], fields[41 - 3]], ["4", "0", "3"]);
+    assert_eq!(session.proc("personality").trim(), "00040008");
+
+    let refused = |step| failure(&Plan::new().step(step));
+    assert_eq!(refused(batch(4)), (Act::Step, libc::EINVAL));
+    assert_eq!(refused(Step::Affinity { cpus: word(0) }), (Act::Step, libc::EINVAL));
+    assert_eq!(refused(Step::IoPriority { value: 7 << 13 }), (Act::Step, libc::EINVAL));
+    // No such mode; or no such system call, where there is no NUMA.
+    let (act, errno) = refused(Step::MemoryPolicy { mode: 0xff, nodes: &[] });
+    assert!(act == Act::MemoryPolicy && [libc::EINVAL, libc::ENOSYS].contains(&errno), "{act:?} {errno}");
+}
+
+#[test]
 fn the_filter_applies_to_the_program() {
     // getppid(2) fails with EDOM, everything else is allowed.
     let filter = |code: u16, jt: u8, jf: u8, k: u32| [&code.to_ne_bytes()[..], &[jt, jf], &k.to_ne_bytes()].concat();

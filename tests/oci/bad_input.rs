@@ -265,7 +265,6 @@ fn values_that_make_no_sense() {
         ),
         ("/hooks/prestart", json!([{ "path": "relative" }]), &["/hooks/prestart/0/path", "relative"]),
         ("/hooks/prestart", json!([{ "path": "/bin/true", "timeout": 0 }]), &["/hooks/prestart/0/timeout"]),
-        ("/process/apparmorProfile", json!("unconfined"), &["/process/apparmorProfile"]),
     ]);
 }
 

@@ -16,10 +16,15 @@ mod environment;
 mod exec;
 mod hooks;
 mod id_mapped;
+mod keyring;
+mod labels;
 mod lifecycle;
+mod memory_policy;
 mod mount_options;
 mod pause;
+mod personality;
 mod plans;
+mod scheduling;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]

@@ -112,3 +112,14 @@ fn a_user_with_few_privileges_and_a_filter() {
             json!([{ "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600 }]);
     });
 }
+
+#[test]
+fn a_policy_a_personality_and_a_memory_policy() {
+    check("policies.txt", |spec| {
+        spec["process"]["scheduler"] =
+            json!({ "policy": "SCHED_FIFO", "priority": 7, "flags": ["SCHED_FLAG_RESET_ON_FORK"] });
+        spec["process"]["ioPriority"] = json!({ "class": "IOPRIO_CLASS_BE", "priority": 2 });
+        spec["linux"]["personality"] = json!({ "domain": "LINUX32", "flags": ["ADDR_NO_RANDOMIZE"] });
+        spec["linux"]["memoryPolicy"] = json!({ "mode": "MPOL_INTERLEAVE", "nodes": "0-2" });
+    });
+}

@@ -108,6 +108,9 @@ fn full(lab: &Lab, spec: &mut Value) {
     edit::namespace(spec, "time", None);
     spec["process"]["terminal"] = json!(true);
     spec["process"]["oomScoreAdj"] = json!(100);
+    spec["process"]["ioPriority"] = json!({ "class": "IOPRIO_CLASS_BE", "priority": 2 });
+    spec["process"]["scheduler"] = json!({ "policy": "SCHED_BATCH", "flags": ["SCHED_FLAG_RESET_ON_FORK"] });
+    spec["linux"]["personality"] = json!({ "domain": "LINUX", "flags": ["ADDR_NO_RANDOMIZE"] });
     spec["linux"]["timeOffsets"] = json!({ "monotonic": { "secs": 10 } });
     spec["linux"]["seccomp"] = json!({
         "defaultAction": "SCMP_ACT_ALLOW",
@@ -274,6 +277,8 @@ fn every_step_of_an_exec_fails() {
         edit::namespace(spec, "time", None);
         spec["process"]["noNewPrivileges"] = json!(false);
         spec["process"]["oomScoreAdj"] = json!(100);
+        spec["process"]["execCPUAffinity"] = json!({ "initial": "0", "final": "0" });
+        spec["process"]["scheduler"] = json!({ "policy": "SCHED_BATCH", "flags": ["SCHED_FLAG_RESET_ON_FORK"] });
         spec["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
             { "names": ["mkdir"], "action": "SCMP_ACT_ERRNO" },
         ] });

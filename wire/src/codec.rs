@@ -85,8 +85,19 @@ impl<'a> Field<'a> for &'a [u8] {
         out.extend_from_slice(self);
     }
 
-    fn show(&self, _: Style, out: &mut dyn fmt::Write) -> fmt::Result {
-        write!(out, "<{} bytes>", self.len())
+    fn is_silent(&self, style: Style) -> bool {
+        matches!(style, Style::Hex) && self.is_empty()
+    }
+
+    fn show(&self, style: Style, out: &mut dyn fmt::Write) -> fmt::Result {
+        match style {
+            // A bitmask, as a number: its highest byte comes last.
+            Style::Hex => {
+                out.write_str("0x")?;
+                self.iter().rev().skip_while(|byte| **byte == 0).try_for_each(|byte| write!(out, "{byte:02x}"))
+            }
+            _ => write!(out, "<{} bytes>", self.len()),
+        }
     }
 }
 

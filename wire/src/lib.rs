@@ -19,7 +19,9 @@ mod show;
 mod step;
 
 pub use codec::{Field, Numbers, Reader, Strings};
-pub use message::{Act, Ended, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_MAPS, STATE, TEXT_MAX, kind};
+pub use message::{
+    Act, Ended, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_LIMITS, POINT_MAPS, STATE, TEXT_MAX, kind,
+};
 pub use show::Style;
 pub use step::{Step, attach, fd, like};
 

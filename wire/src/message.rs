@@ -49,6 +49,8 @@ pub const POINT_HOOKS: u32 = 2;
 /// [`Sync`](crate::Step::Sync): everything is done; the host records the container. Should the host
 /// die before it answers, init ends, and nothing but an unfinished record is left.
 pub const POINT_COMMIT: u32 = 3;
+/// [`Sync`](crate::Step::Sync): what comes next is measured by the limits of the cgroups; the host has set them.
+pub const POINT_LIMITS: u32 = 4;
 
 /// How a process ended: one record of the file that a supervisor writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,6 +151,9 @@ acts! {
     41 OnDirectory "mount a file on a directory"
     42 Copy "copy what is there"
     43 FsReconfigure "change the filesystem"
+    44 Label "set the SELinux label"
+    45 Keyring "make the session keyring"
+    50 MemoryPolicy "set it"
 }
 
 /// One message. On the wire: these 24 bytes, then up to [`TEXT_MAX`] bytes of text.

@@ -54,13 +54,18 @@ const LIKE: &[(u64, &str)] = &[
     (crate::like::CONTENT as u64, "content"),
 ];
 
-const POINTS: &[(u64, &str)] =
-    &[(crate::POINT_COMMIT as u64, "commit"), (crate::POINT_HOOKS as u64, "hooks"), (crate::POINT_MAPS as u64, "maps")];
+const POINTS: &[(u64, &str)] = &[
+    (crate::POINT_COMMIT as u64, "commit"),
+    (crate::POINT_HOOKS as u64, "hooks"),
+    (crate::POINT_LIMITS as u64, "limits"),
+    (crate::POINT_MAPS as u64, "maps"),
+];
 
 impl Style {
     /// The one for this field of this step.
     pub(crate) fn of(step: &str, field: &str) -> Self {
         match (step, field) {
+            ("IoPriority" | "Personality", "value") | ("MemoryPolicy", "mode") | (_, "cpus" | "nodes") => Self::Hex,
             (_, "mode" | "mask") => Self::Octal,
             (_, "set" | "clear" | "attrs") => Self::Names(ATTRIBUTES),
             (_, "propagation") => Self::Names(PROPAGATION),
@@ -68,7 +73,7 @@ impl Style {
             ("Attach", "flags") => Self::Names(TARGET),
             ("Resemble", "flags") => Self::Names(LIKE),
             ("Sync", "point") => Self::Names(POINTS),
-            (_, "flags" | "keep" | "effective" | "permitted" | "inheritable" | "raise") => Self::Hex,
+            (_, "permissions" | "flags" | "keep" | "effective" | "permitted" | "inheritable" | "raise") => Self::Hex,
             _ => Self::Decimal,
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! | register | set by | used by |
 //! |---|---|---|
-//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Attach`, `SetRoot` (the last two empty it) |
+//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot` (the last two empty it) |
 //! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
@@ -155,6 +155,9 @@ steps! { 'a;
     /// Writes `value` to `<own pid>/<path>` below the `proc` register (oom_score_adj, attr/exec …), as
     /// `Sysctl` does.
     14 ProcSelf { path: &'a CStr, value: &'a CStr }
+    /// Joins the session keyring of this name, or makes it, and gives it `permissions` (keyctl(2)). A kernel without
+    /// keys has nothing to join.
+    42 SessionKeyring { name: &'a CStr, permissions: u32 }
 
     // --- Mounts -----------------------------------------------------------------------------------
 
@@ -217,6 +220,8 @@ steps! { 'a;
     /// Other options for the filesystem of the mount whose root is at `path` inside the root: fspick, one fsconfig an
     /// option. On failure as `NewMount`.
     40 Reconfigure { path: &'a CStr, options: Strings<'a> }
+    /// Sets the SELinux label of the root of the new filesystem in the `mount` register.
+    41 Label { label: &'a CStr }
 
     // --- Hooks --------------------------------------------------------------------------------------
 
@@ -277,4 +282,14 @@ steps! { 'a;
     110 ListenPid {}
     /// execve(2) of the program, with `home` and `listen` behind `env`.
     76 Exec { candidates: Strings<'a>, args: Strings<'a>, env: Strings<'a> }
+    /// sched_setattr(2), with the fields of struct sched_attr.
+    80 Scheduler { policy: u32, flags: u64, nice: i32, priority: u32, runtime: u64, deadline: u64, period: u64 }
+    /// ioprio_set(2) of the calling process; `value` has the class and the priority in it.
+    81 IoPriority { value: u32 }
+    /// sched_setaffinity(2); `cpus` is a bitmask, the lowest CPU first.
+    82 Affinity { cpus: &'a [u8] }
+    /// personality(2).
+    83 Personality { value: u32 }
+    /// set_mempolicy(2); `mode` has the MPOL_F_* in it, `nodes` is a bitmask, the lowest node first.
+    84 MemoryPolicy { mode: u32, nodes: &'a [u8] }
 }

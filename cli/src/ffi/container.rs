@@ -22,6 +22,8 @@ pub struct CreateOptions<'a> {
     pub fds: &'a [c_int],
     /// Do not use pivot_root(2).
     pub no_pivot: bool,
+    /// No session keyring of its own.
+    pub no_new_keyring: bool,
     /// Give up once this file is readable.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -40,7 +42,9 @@ impl CreateOptions<'_> {
             options.fds = self.fds.as_ptr();
             options.fd_count = self.fds.len();
         }
-        options.flags = if self.no_pivot { brig::BRIG_CREATE_NO_PIVOT } else { 0 };
+        let flags =
+            [(self.no_pivot, brig::BRIG_CREATE_NO_PIVOT), (self.no_new_keyring, brig::BRIG_CREATE_NO_NEW_KEYRING)];
+        options.flags = flags.iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag).sum();
         options.cancel_fd = self.cancel.map_or(0, |fd| fd.as_raw_fd());
         call(&raw const options)
     }

@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxResources, Spec};
 
 use super::Problems;
+use crate::spec::personality;
 
 /// What fits into a dev_t of the kernel: 12 and 20 bits.
 const MAJOR_MAX: i64 = 0xfff;
@@ -35,6 +36,19 @@ pub fn propagation(spec: &Spec, problems: &mut Problems) {
         && !NAMES.contains(&name)
     {
         problems.add("/linux/rootfsPropagation", format!("{name:?} is none of {}", NAMES.join(", ")));
+    }
+}
+
+/// `personality`. The domain is checked by its type.
+pub fn personality(spec: &Spec, problems: &mut Problems) {
+    let personality = spec.linux().as_ref().and_then(|linux| linux.personality().as_ref());
+    for (index, name) in
+        personality.and_then(|personality| personality.flags().as_ref()).into_iter().flatten().enumerate()
+    {
+        if personality::flag(name).is_none() {
+            let message = format!("unknown personality flag {name:?}; known are {}", personality::names());
+            problems.add(format!("/linux/personality/flags/{index}"), message);
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 //! other. Each looks at the specification and says what is wrong with it, and where.
 
 mod linux;
+mod memory_policy;
 mod mounts;
 mod namespaces;
 mod process;
+mod scheduling;
 mod seccomp;
 mod sysctl;
 
@@ -49,10 +51,13 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     linux::propagation,
     linux::cgroups_path,
     linux::devices,
+    linux::personality,
+    memory_policy::memory_policy,
     sysctl::namespaced,
     seccomp::listener,
     seccomp::rules,
     hooks,
+    scheduling::deadline_and_hooks,
     annotations,
 ];
 
@@ -64,6 +69,8 @@ const PROCESS: &[fn(&Process, &mut Problems)] = &[
     process::capabilities,
     process::oom_score,
     process::console,
+    scheduling::scheduler,
+    scheduling::io_priority,
 ];
 
 const RESOURCES: &[fn(&LinuxResources, &mut Problems)] = &[linux::device_rules, linux::ranges];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Checks of `process`.
 
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{Capability, Process, Spec};
 
 use super::Problems;
 use super::namespaces::is_mapped;
@@ -102,21 +102,23 @@ pub fn rlimits(process: &Process, problems: &mut Problems) {
     }
 }
 
-/// `capabilities`: capset(2) refuses to make effective what is not permitted. The names are checked by their type.
+/// `capabilities`: what is effective must be permitted, and what is ambient permitted and inheritable
+/// (capabilities(7)). The names are checked by their type.
 pub fn capabilities(process: &Process, problems: &mut Problems) {
     let Some(capabilities) = process.capabilities() else { return };
-    let permitted = capabilities.permitted().as_ref();
-    let mut missing: Vec<_> = capabilities
-        .effective()
-        .iter()
-        .flatten()
-        .filter(|capability| permitted.is_none_or(|permitted| !permitted.contains(capability)))
-        .map(|capability| format!("CAP_{capability}"))
-        .collect();
-    missing.sort();
-    if let Some(first) = missing.first() {
-        let message = format!("{first} cannot be effective without being permitted as well");
-        problems.add("/process/capabilities/effective", message);
+    let (permitted, inheritable) = (capabilities.permitted(), capabilities.inheritable());
+    for (name, set, within, words) in [
+        ("effective", capabilities.effective(), &[permitted][..], "permitted"),
+        ("ambient", capabilities.ambient(), &[permitted, inheritable], "permitted and inheritable"),
+    ] {
+        let lacks = |capability: &&Capability| {
+            within.iter().any(|within| within.as_ref().is_none_or(|within| !within.contains(*capability)))
+        };
+        let missing = set.iter().flatten().filter(lacks).map(|capability| format!("CAP_{capability}"));
+        if let Some(first) = missing.min() {
+            let message = format!("{first} cannot be {name} without being {words} as well");
+            problems.add(format!("/process/capabilities/{name}"), message);
+        }
     }
 }
 

@@ -139,6 +139,34 @@ fn sysctls() {
 }
 
 #[test]
+fn schedulers() {
+    let flags = [
+        "SCHED_FLAG_RESET_ON_FORK",
+        "SCHED_FLAG_RECLAIM",
+        "SCHED_FLAG_DL_OVERRUN",
+        "SCHED_FLAG_KEEP_POLICY",
+        "SCHED_FLAG_KEEP_PARAMS",
+        "SCHED_FLAG_UTIL_CLAMP_MIN",
+        "SCHED_FLAG_UTIL_CLAMP_MAX",
+    ];
+    for scheduler in [
+        json!({ "policy": "SCHED_OTHER", "nice": -20, "flags": flags }),
+        json!({ "policy": "SCHED_BATCH", "nice": 19, "priority": 0, "runtime": 0 }),
+        json!({ "policy": "SCHED_IDLE" }),
+        json!({ "policy": "SCHED_ISO" }),
+        json!({ "policy": "SCHED_FIFO", "priority": 1 }),
+        json!({ "policy": "SCHED_RR", "priority": 99 }),
+        // As the tests of runc have it.
+        json!({ "policy": "SCHED_DEADLINE", "nice": 19, "runtime": 42_000, "deadline": 1_000_000, "period": 1_000_000 }),
+        json!({ "policy": "SCHED_DEADLINE", "runtime": 1024, "deadline": 1024 }),
+    ] {
+        let spec = accepted(&[("/process/scheduler", scheduler)]);
+        let found = spec.process().as_ref().unwrap().scheduler().as_ref().unwrap().flags().as_ref().map_or(0, Vec::len);
+        assert!([0, flags.len()].contains(&found));
+    }
+}
+
+#[test]
 fn the_rest() {
     let unlimited = json!({ "type": "RLIMIT_CORE", "soft": 0, "hard": u64::MAX });
     for (at, value) in [
@@ -147,9 +175,12 @@ fn the_rest() {
         ("/process/env", json!(["A=", "B==", "C=x y", "A=again"])),
         ("/process/user/umask", json!(0o777)),
         ("/process/capabilities", json!({ "bounding": ["CAP_CHOWN", "chown", "cap_kill"] })),
-        // More than capset(2) can do, but a matter for a warning (config.md, "Linux Process").
-        ("/process/capabilities/ambient", json!(["CAP_SYS_ADMIN"])),
         ("/process/execCPUAffinity", json!({ "initial": "0-3,7", "final": "1" })),
+        ("/process/execCPUAffinity", json!({ "initial": "", "final": "" })),
+        ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_IDLE", "priority": 7 })),
+        ("/linux/personality", json!({ "domain": "LINUX", "flags": [] })),
+        ("/linux/memoryPolicy", json!({ "mode": "MPOL_PREFERRED", "nodes": "" })),
+        ("/linux/memoryPolicy", json!({ "mode": "MPOL_BIND", "nodes": "0-1,7", "flags": ["MPOL_F_NUMA_BALANCING"] })),
         ("/linux/devices/-", json!({ "path": "/dev/fifo", "type": "p" })),
         ("/linux/devices/-", json!({ "path": "/x", "type": "u", "major": 10, "minor": 229, "fileMode": 0o20666 })),
         ("/linux/resources/memory", json!({ "limit": 100_000, "reservation": 200_000, "swap": -1 })),

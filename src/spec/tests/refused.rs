@@ -223,15 +223,93 @@ fn processes() {
             "/process/capabilities/effective",
             "CAP_CHOWN cannot be effective without being permitted",
         ),
+        (
+            "/process/capabilities/ambient",
+            json!(["CAP_KILL"]),
+            "/process/capabilities/ambient",
+            "CAP_KILL cannot be ambient without being permitted and inheritable",
+        ),
+        (
+            "/process/capabilities",
+            json!({ "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"] }),
+            "/process/capabilities/ambient",
+            "without being permitted and inheritable",
+        ),
+        ("/process/oomScoreAdj", json!(-1001), "/process/oomScoreAdj", "from -1000 to 1000, not -1001"),
         ("/process/oomScoreAdj", json!(1001), "/process/oomScoreAdj", "from -1000 to 1000, not 1001"),
         ("/hooks/createRuntime/-", json!({ "path": "x" }), "/hooks/createRuntime/0/path", "not an absolute path"),
         ("/hooks/poststart/-", json!({ "path": "/x", "timeout": 0 }), "/hooks/poststart/0/timeout", "more than 0"),
+        (
+            "/hooks/poststart/-",
+            json!({ "path": "/x", "timeout": -5 }),
+            "/hooks/poststart/0/timeout",
+            "0 seconds, not -5",
+        ),
         ("/hooks/poststop/-", json!({ "path": "/x", "env": ["A"] }), "/hooks/poststop/0/env/0", "has no '='"),
         ("/annotations", json!({ "": "x" }), "/annotations/", "must not be empty"),
     ]);
     // The value of a variable is not shown.
     let error = load(with(&[("/process/env/-", json!("SECRET"))]).as_bytes()).unwrap_err();
     assert!(!error.message.contains("SECRET"));
+}
+
+#[test]
+fn scheduling() {
+    let scheduler = |more: Value| {
+        let mut scheduler = json!({ "policy": "SCHED_OTHER" });
+        scheduler.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        scheduler
+    };
+    let deadline = |runtime: u64, deadline: u64, period: u64| json!({ "policy": "SCHED_DEADLINE", "runtime": runtime, "deadline": deadline, "period": period });
+    for (value, at, words) in [
+        (json!({}), "policy", "is missing"),
+        (json!({ "policy": "SCHED_X" }), "policy", "unknown scheduling policy \"SCHED_X\"; known are SCHED_OTHER"),
+        (scheduler(json!({ "nice": 20 })), "nice", "must be from -20 to 19, not 20"),
+        (scheduler(json!({ "nice": -21 })), "nice", "must be from -20 to 19, not -21"),
+        (scheduler(json!({ "priority": 1 })), "priority", "SCHED_OTHER has no priorities; SCHED_FIFO and SCHED_RR"),
+        (json!({ "policy": "SCHED_IDLE", "priority": -1 }), "priority", "SCHED_IDLE has no priorities"),
+        (json!({ "policy": "SCHED_FIFO" }), "priority", "must be from 1 to 99 for SCHED_FIFO, not 0"),
+        (json!({ "policy": "SCHED_RR", "priority": 100 }), "priority", "must be from 1 to 99 for SCHED_RR, not 100"),
+        (scheduler(json!({ "runtime": 1 })), "runtime", "is for SCHED_DEADLINE, not for SCHED_OTHER"),
+        (json!({ "policy": "SCHED_BATCH", "deadline": 1 }), "deadline", "is for SCHED_DEADLINE, not for SCHED_BATCH"),
+        (scheduler(json!({ "period": 1 })), "period", "is for SCHED_DEADLINE"),
+        (json!({ "policy": "SCHED_DEADLINE" }), "runtime", "must be at least 1024 nanoseconds, not 0"),
+        (deadline(2000, 1999, 0), "deadline", "must be at least the runtime, 2000, not 1999"),
+        (deadline(2000, 3000, 2999), "period", "must be at least the deadline, 3000, or 0, not 2999"),
+        (scheduler(json!({ "flags": ["SCHED_FLAG_X"] })), "flags/0", "unknown scheduling flag \"SCHED_FLAG_X\""),
+        // The names of oci-spec, which are nobody else's.
+        (scheduler(json!({ "flags": ["SCHED_RESET_ON_FORK"] })), "flags/0", "known are SCHED_FLAG_RESET_ON_FORK"),
+        (
+            scheduler(json!({ "flags": ["SCHED_FLAG_D_L_OVERRUN"] })),
+            "flags/0",
+            "SCHED_FLAG_DL_OVERRUN, SCHED_FLAG_KEEP",
+        ),
+        (scheduler(json!({ "flags": [1] })), "flags/0", "must be a string, not 1"),
+    ] {
+        refused(&[("/process/scheduler", value, &format!("/process/scheduler/{at}"), words)]);
+    }
+    let changes =
+        [("/process/scheduler", deadline(2000, 3000, 0)), ("/hooks/startContainer/-", json!({ "path": "/x" }))];
+    refused_together(&changes, Kind::Config, "/process/scheduler/flags", "SCHED_FLAG_RESET_ON_FORK is missing");
+
+    let io = "/process/ioPriority";
+    let cpus = "/process/execCPUAffinity";
+    refused(&[
+        (io, json!({ "priority": 0 }), "/process/ioPriority/class", "is missing"),
+        (io, json!({ "class": "IOPRIO_CLASS_BE" }), "/process/ioPriority/priority", "is missing"),
+        (io, json!({ "class": "IOPRIO_CLASS_NONE", "priority": 0 }), "/process/ioPriority/class", "I/O priority class"),
+        (
+            io,
+            json!({ "class": "IOPRIO_CLASS_BE", "priority": 8 }),
+            "/process/ioPriority/priority",
+            "from 0 to 7, not 8",
+        ),
+        (io, json!({ "class": "IOPRIO_CLASS_BE", "priority": -1 }), "/process/ioPriority/priority", "0 to 7, not -1"),
+        (cpus, json!({ "initial": "0-" }), "/process/execCPUAffinity/initial", "\"0-\" is not a list of numbers"),
+        (cpus, json!({ "final": "3-1" }), "/process/execCPUAffinity/final", "the range 3-1 ends before it begins"),
+        (cpus, json!({ "final": "8192" }), "/process/execCPUAffinity/final", "there is no number above 8191"),
+        (cpus, json!({ "final": 1 }), "/process/execCPUAffinity/final", "must be a string, not 1"),
+    ]);
 }
 
 #[test]

@@ -127,6 +127,35 @@ fn the_rest_of_linux() {
 }
 
 #[test]
+fn personality_and_memory_policy() {
+    let (persona, policy) = ("/linux/personality", "/linux/memoryPolicy");
+    let numa = |mode: &str, nodes: &str, flags: &[&str]| json!({ "mode": mode, "nodes": nodes, "flags": flags });
+    let (fixed, relative, balancing) = ("MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES", "MPOL_F_NUMA_BALANCING");
+    refused(&[
+        (persona, json!({}), "/linux/personality/domain", "is missing"),
+        (persona, json!({ "domain": "LINUX64" }), "/linux/personality/domain", "unknown domain \"LINUX64\""),
+        (
+            persona,
+            json!({ "domain": "LINUX", "flags": ["UNAME26", "ADDR_COMPAT"] }),
+            "/linux/personality/flags/1",
+            "unknown personality flag \"ADDR_COMPAT\"; known are UNAME26, ADDR_NO_RANDOMIZE",
+        ),
+        (policy, json!({}), "/linux/memoryPolicy/mode", "is missing"),
+        (policy, numa("MPOL_X", "", &[]), "/linux/memoryPolicy/mode", "unknown mode \"MPOL_X\""),
+        (policy, numa("MPOL_LOCAL", "", &["MPOL_F_X"]), "/linux/memoryPolicy/flags/0", "unknown flag \"MPOL_F_X\""),
+        (policy, numa("MPOL_DEFAULT", "0", &[]), "/linux/memoryPolicy/nodes", "MPOL_DEFAULT takes no nodes"),
+        (policy, numa("MPOL_LOCAL", "0", &[]), "/linux/memoryPolicy/nodes", "MPOL_LOCAL takes no nodes"),
+        (policy, numa("MPOL_BIND", "", &[]), "/linux/memoryPolicy/nodes", "is missing: MPOL_BIND needs it"),
+        (policy, numa("MPOL_INTERLEAVE", "0,", &[]), "/linux/memoryPolicy/nodes", "\"0,\" is not a list of numbers"),
+        (policy, numa("MPOL_BIND", "2-1", &[]), "/linux/memoryPolicy/nodes", "the range 2-1 ends before it begins"),
+        (policy, numa("MPOL_BIND", "1024", &[]), "/linux/memoryPolicy/nodes", "there is no number above 1023"),
+        (policy, numa("MPOL_BIND", "0", &[fixed, relative]), "/linux/memoryPolicy/flags", "exclude each other"),
+        (policy, numa("MPOL_INTERLEAVE", "0", &[balancing]), "/linux/memoryPolicy/flags", "not for MPOL_INTERLEAVE"),
+        (policy, numa("MPOL_PREFERRED", "", &[fixed]), "/linux/memoryPolicy/flags", "has no use without nodes"),
+    ]);
+}
+
+#[test]
 fn seccomp() {
     let rule = |action: &str, more: Value| {
         let mut rule = json!({ "names": ["mkdir"], "action": action });
@@ -168,15 +197,8 @@ fn seccomp() {
 #[test]
 fn not_yet() {
     for (at, value, place, words) in [
-        ("/process/apparmorProfile", json!("x"), "/process/apparmorProfile", "does not support AppArmor yet"),
-        ("/process/selinuxLabel", json!("x"), "/process/selinuxLabel", "SELinux"),
-        ("/process/scheduler", json!({ "policy": "SCHED_OTHER" }), "/process/scheduler", "scheduling policies"),
-        ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_BE", "priority": 1 }), "/process/ioPriority", "I/O"),
-        ("/linux/mountLabel", json!("x"), "/linux/mountLabel", "SELinux"),
         ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
         ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),
-        ("/linux/memoryPolicy", json!({ "mode": "MPOL_DEFAULT" }), "/linux/memoryPolicy", "memory policies"),
-        ("/linux/personality", json!({ "domain": "LINUX32" }), "/linux/personality", "personalities"),
         (
             "/linux/seccomp",
             json!({ "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x",

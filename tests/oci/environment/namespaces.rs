@@ -96,6 +96,32 @@ fn a_user_namespace_is_joined_by_its_path() {
     assert!(lines[2].split_whitespace().eq(map.split_whitespace()), "{seen}");
 }
 
+/// As containerd and podman do it, which repeat the mappings.
+#[test]
+fn mappings_beside_a_user_namespace_to_join_must_be_its_own() {
+    let holder = lab();
+    holder.write(&["sleep", "1000"], edit::user_namespace);
+    let path = format!("/proc/{}/ns/user", holder.pid(&holder.launch("holder")));
+    let joined = |spec: &mut serde_json::Value| {
+        edit::user_namespace(spec);
+        edit::namespace(spec, "user", Some(&path));
+    };
+    assert_eq!(lab().sh("id -u", joined), "0");
+    let range = json!({ "containerID": 0, "hostID": edit::FIRST_ID, "size": 10 });
+    for name in ["uidMappings", "gidMappings"] {
+        let lab = lab();
+        lab.write(&["true"], |spec| {
+            joined(spec);
+            spec["linux"][name] = json!([range]);
+        });
+        let error = lab.run().failure();
+        for text in [&format!("/linux/{name}: "), "0 100000 10", "differs from", "0 100000 65536"] {
+            assert!(error.contains(text), "{text:?} is not in {error}");
+        }
+        lab.assert_clean();
+    }
+}
+
 /// As the containers of a pod are.
 #[test]
 fn several_namespaces_of_another_container_are_joined() {

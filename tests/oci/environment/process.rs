@@ -238,6 +238,8 @@ fn limits_are_set() {
         ("RLIMIT_LOCKS", "Max file locks", 10, 20),
         ("RLIMIT_DATA", "Max data size", 1 << 28, 1 << 29),
         ("RLIMIT_RSS", "Max resident set", 1 << 28, 1 << 29),
+        ("RLIMIT_NICE", "Max nice priority", 0, 0),
+        ("RLIMIT_RTPRIO", "Max realtime priority", 0, 0),
     ];
     let seen = lab().sh("cat /proc/self/limits", |spec| {
         let limit =
