@@ -90,7 +90,12 @@ fn in_memory_a_directory_is_not_needed() {
     assert_eq!(known(&text, None), compiled);
     // By its text alone.
     assert_eq!(compile(&numbered(2001), &text, None).unwrap(), compiled);
-    assert_eq!(known(&(text + " "), None), None);
+    assert_eq!(known(&(text.clone() + " "), None), None);
+    for told in ["SCMP_ACT_NOTIFY", "\\u0053CMP_ACT_NOTIFY"] {
+        let text = text.replacen('{', &format!("{{\"x\":\"{told}\","), 1);
+        assert_eq!(compile(&seccomp, &text, None).unwrap(), compiled);
+        assert_eq!(known(&text, None), None, "{told}");
+    }
 }
 
 #[test]
