@@ -201,8 +201,7 @@ typedef struct {
     /// With process.terminal the terminal is used instead.
     const int *stdio;
     /// More files for the container's program, which sees them as 3, 4 and so on (nullable).
-    /// A LISTEN_FDS in its env gets a LISTEN_PID with its pid beside it,
-                                                                                            if there is none (sd_listen_fds(3)).
+    /// With a LISTEN_FDS but no LISTEN_PID in its env, it gets one with its pid (sd_listen_fds(3)).
     const int *fds;
     /// How many `fds` there are.
     size_t fd_count;
@@ -360,8 +359,7 @@ typedef struct {
     /// With process.terminal the terminal is used instead.
     const int *stdio;
     /// More files for the program, which sees them as 3, 4 and so on (nullable).
-    /// A LISTEN_FDS in its env gets a LISTEN_PID with its pid beside it,
-                                                                                            if there is none (sd_listen_fds(3)).
+    /// With a LISTEN_FDS but no LISTEN_PID in its env, it gets one with its pid (sd_listen_fds(3)).
     const int *fds;
     /// How many `fds` there are.
     size_t fd_count;
