@@ -156,8 +156,8 @@ brig_runtime *brig_runtime_ref(brig_runtime *runtime);
 void brig_runtime_unref(brig_runtime *runtime);
 
 /// Stores in `*path` the state directory, absolute, to be freed with brig_string_free(). A client may keep
-/// things of its own there under names that start with '@', which no container's id does; `@seccomp` is the
-/// library's.
+/// things of its own there under names that start with '@', which no container's id does; `@seccomp` and
+/// `@notify` are brig's.
 brig_status brig_runtime_root(brig_runtime *runtime, char **path, brig_error **error);
 
 /// Stores in `*json` an array with the state of every container, as brig_container_state() gives

@@ -63,8 +63,8 @@ pub unsafe extern "C" fn brig_runtime_unref(runtime: *mut brig_runtime) {
 }
 
 /// Stores in `*path` the state directory, absolute, to be freed with brig_string_free(). A client may keep
-/// things of its own there under names that start with '@', which no container's id does; `@seccomp` is the
-/// library's.
+/// things of its own there under names that start with '@', which no container's id does; `@seccomp` and
+/// `@notify` are brig's.
 ///
 /// # Safety
 /// `runtime` is NULL or a handle; `path` and `error` are NULL or places for a pointer.
