@@ -2,11 +2,11 @@
 /*
  * floor - the least that a container of the default spec costs.
  *
- *     floor CGROUP ROOTFS FILTER|- PROGRAM [ARG...]
+ *     floor CGROUP ROOTFS FILTER|- LIMITS|- PROGRAM [ARG...]
  *
  * Makes the system calls that brig makes for tests/lab/config.json, in the same order, and nothing
  * else: no JSON, no state, no checks, no undo. CGROUP is a new directory's path below each hierarchy.
- * FILTER is a file with a compiled seccomp program.
+ * FILTER is a file with a compiled seccomp program, LIMITS one with a line "HIERARCHY FILE VALUE" for each limit.
  *
  * The child shares this program's memory until its exec, which is the cheapest start that there is.
  */
@@ -47,6 +47,7 @@ static const char *cgroup;
 static const char *rootfs;
 static char **program;
 static struct sock_fprog filter;
+static FILE *limits;
 
 static _Noreturn void die(const char *what)
 {
@@ -110,6 +111,13 @@ static void make_cgroups(void)
     for (size_t i = 0; i < COUNT(devices); i++)
         TRY(write(fd, devices[i], strlen(devices[i])));
     close(fd);
+}
+
+static void write_limits(void)
+{
+    char hierarchy[32], file[64], value[64];
+    while (fscanf(limits, "%31s %63s %63s", hierarchy, file, value) == 3)
+        put(path_in(hierarchy, file), value);
 }
 
 static void remove_cgroups(void)
@@ -294,19 +302,23 @@ static void read_filter(const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc < 5) {
-        fprintf(stderr, "usage: floor CGROUP ROOTFS FILTER|- PROGRAM [ARG...]\n");
+    if (argc < 6) {
+        fprintf(stderr, "usage: floor CGROUP ROOTFS FILTER|- LIMITS|- PROGRAM [ARG...]\n");
         return 125;
     }
     cgroup = argv[1];
     rootfs = argv[2];
-    program = argv + 4;
+    program = argv + 5;
     if (strcmp(argv[3], "-"))
         read_filter(argv[3]);
+    if (strcmp(argv[4], "-") && !(limits = fopen(argv[4], "re")))
+        die(argv[4]);
 
     int status;
     umask(0);
     make_cgroups();
+    if (limits)
+        write_limits();
     pid_t child = spawn();
     TRY(child);
     TRY(waitpid(child, &status, 0));

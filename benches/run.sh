@@ -23,7 +23,7 @@ compile inprocess $(pkg-config --cflags --libs brig)
 
 mkdir -p "$work/rootfs"/{bin,dev,proc,sys}
 cp "$work/true" "$work/rootfs/bin/true"
-for bundle in plain seccomp; do
+for bundle in plain seccomp limits; do
     mkdir "$work/$bundle"
     cp -a "$work/rootfs" "$work/$bundle/rootfs"
     tests/lab/bundle.sh "$work/$bundle" /bin/true
@@ -32,6 +32,25 @@ awk -v profile="$(cat benches/seccomp.json)" '{ print } /^    "linux": \{/ { pri
     "$work/plain/config.json" > "$work/seccomp/config.json"
 "$work/bpf" benches/seccomp.json > "$work/filter"
 
+# What a client asks for of a usual service, and the same for the floor.
+sed -i 's|"resources": {|&\
+    "memory": { "limit": 67108864, "reservation": 33554432, "swap": 134217728 },\
+    "cpu": { "shares": 512, "quota": 50000, "period": 100000, "cpus": "0-1", "mems": "0" },\
+    "pids": { "limit": 100 },\
+    "blockIO": { "weight": 300 },|' "$work/limits/config.json"
+cat > "$work/limits/list" << 'LIST'
+memory memory.limit_in_bytes 67108864
+memory memory.memsw.limit_in_bytes 134217728
+memory memory.soft_limit_in_bytes 33554432
+cpu cpu.shares 512
+cpu cpu.cfs_quota_us 50000
+cpu cpu.cfs_period_us 100000
+pids pids.max 100
+blkio blkio.bfq.weight 300
+cpuset cpuset.cpus 0-1
+cpuset cpuset.mems 0
+LIST
+
 for hierarchy in /sys/fs/cgroup/*/; do
     mkdir "$hierarchy$parent"
 done
@@ -39,8 +58,9 @@ for file in cpuset.cpus cpuset.mems; do
     cat "/sys/fs/cgroup/cpuset/$file" > "/sys/fs/cgroup/cpuset/$parent/$file"
 done
 
-floor_plain="$work/floor $parent/@N@ $work/plain/rootfs - /bin/true"
-floor_seccomp="$work/floor $parent/@N@ $work/seccomp/rootfs $work/filter /bin/true"
+floor_plain="$work/floor $parent/@N@ $work/plain/rootfs - - /bin/true"
+floor_seccomp="$work/floor $parent/@N@ $work/seccomp/rootfs $work/filter - /bin/true"
+floor_limits="$work/floor $parent/@N@ $work/limits/rootfs - $work/limits/list /bin/true"
 
 # measure FILE GAP_MS BUNDLE FLOOR: one table's worth.
 measure() {
@@ -101,6 +121,22 @@ awk -v mib="$large" '{ ms[$1] = $2 } END {
     printf "Creating one in a program that holds 16 MiB: %.2f ms; that holds %d MiB: %.2f ms.\n", ms["small"], mib, ms["large"]
 }' "$work/host"
 
+
+# Side by side with those without, since it is the difference that counts.
+"$work/bench" "$rounds" 0 \
+    "floor=$floor_plain" \
+    "floor+limits=$floor_limits" \
+    "brig=$brig --root $state/brig run --bundle $work/plain bench-$$-@N@" \
+    "brig+limits=$brig --root $state/brig run --bundle $work/limits bench-$$-@N@" \
+    < /dev/null > "$work/limited"
+awk '{ ms[$1] = $2 } END {
+    printf "Ten limits on memory, processors, processes and disks: %.2f ms for the floor, %.2f ms for brig run.\n",
+        ms["floor+limits"] - ms["floor"], ms["brig+limits"] - ms["brig"]
+    print "allowed", ms["brig"] + ms["floor+limits"] - ms["floor"]
+}' "$work/limited" > "$work/difference"
+head -n 1 "$work/difference"
+tail -n 1 "$work/difference" >> "$work/limited"
+
 echo
 echo "Targets:"
 target busy brig floor 1.5 "brig run against the floor, back to back"
@@ -111,3 +147,4 @@ target idle brig crun 0.30 "brig run against crun, idle"
 target filtered brig crun 0.35 "with seccomp against crun, back to back"
 target filtered brig runc 0.15 "with seccomp against runc, back to back"
 target host large small 1.15 "create in a large program against a small one"
+target limited brig+limits allowed 1.15 "with limits against without, and what they cost the floor"

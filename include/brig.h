@@ -266,6 +266,29 @@ brig_status brig_container_pause(brig_container *container, brig_error **error);
 /// Lets the processes of a paused container go on. BRIG_ERR_STATE if it is not paused.
 brig_status brig_container_resume(brig_container *container, brig_error **error);
 
+/// Changes limits of a container that is created, runs or is paused; `resources` is the OCI `linux.resources`
+/// object as JSON. What it does not mention stays as it is, the devices as well; if it has `devices`, they take
+/// the place of all former rules: on the unified hierarchy in one step, with version 1 line by line, by which
+/// nothing is lost that both allow unless the default changes. All or nothing: if the kernel refuses a value,
+/// those that were set before it are put back.
+///
+/// brig_error_pointer() is relative to the object, such as "/memory/limit". A value that makes no sense, or that
+/// the kernel finds invalid, is BRIG_ERR_CONFIG; what this host's cgroup version or kernel cannot limit,
+/// BRIG_ERR_UNSUPPORTED; a container that is stopped, BRIG_ERR_STATE. On the unified hierarchy the kernel kills
+/// processes if it cannot bring their memory below a new limit, unless `memory.checkBeforeUpdate` is true.
+brig_status brig_container_update(brig_container *container,
+                                  const char *resources,
+                                  brig_error **error);
+
+/// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be
+/// read and written. It is the one in the unified hierarchy, or if `controller` (nullable) is given, such as
+/// "memory", the one in the hierarchy that has this controller: with cgroup version 1 there is one for each,
+/// and on a hybrid host the unified one has few files. BRIG_ERR_UNSUPPORTED if the host has no such hierarchy.
+brig_status brig_container_cgroup_fd(brig_container *container,
+                                     const char *controller,
+                                     int *fd,
+                                     brig_error **error);
+
 /// Stores in `*json` the pids of all processes in the container, as the caller's pid namespace has
 /// them: a JSON array in ascending order, to be freed with brig_string_free(). Empty for a
 /// container that has stopped.

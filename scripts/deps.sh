@@ -16,6 +16,7 @@ test  file:/bin/busybox  busybox-static
 test  command:clang      clang
 test  command:g++        g++
 test  command:python3    python3
+test  command:ip         iproute2
 bench command:runc       runc
 bench command:crun       crun
 END

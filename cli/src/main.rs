@@ -24,6 +24,7 @@ mod pid_file;
 mod program;
 mod signal_name;
 mod signals;
+mod size;
 mod socket;
 mod terminal;
 mod usage;

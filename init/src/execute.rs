@@ -2,7 +2,8 @@
 //! The registers, and for each step of the vocabulary what does it.
 
 use brig_wire::{GATE, Message, STATE, Step, kind};
-use linux_raw_sys::general::{CLONE_NEWNS, O_DIRECTORY, O_PATH};
+use linux_raw_sys::general::{CLONE_NEWNS, O_CLOEXEC, O_DIRECTORY, O_PATH};
+use linux_raw_sys::net::{AF_NETLINK, SOCK_RAW};
 use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS};
 
 use crate::control::{Outcome, Text, receive, send};
@@ -11,6 +12,9 @@ use crate::hook::Hook;
 use crate::mount::Covers;
 use crate::sys::{self, Abi, Errno, Fd, exit};
 use crate::{console, copy, file, gate, mount, namespace, process, supervise};
+
+/// Of linux/netlink.h.
+const NETLINK_ROUTE: u32 = 0;
 
 /// What init keeps from step to step.
 pub struct Init {
@@ -66,6 +70,7 @@ impl Init {
             Step::Sync { point } => self.synchronize(point),
             Step::BecomeRoot {} => namespace::become_root(),
             Step::TimeOffsets { text } => namespace::write_self(held(&self.proc)?, c"timens_offsets", text),
+            Step::NetSocket {} => self.open_network(),
             Step::LoopbackUp {} => namespace::loopback_up(),
             Step::Hostname { name } => Ok(sys::sethostname(name)?),
             Step::Domainname { name } => Ok(sys::setdomainname(name)?),
@@ -197,6 +202,17 @@ impl Init {
     /// Agrees with the host. An init that lost its host has nobody to tell, and ends.
     fn synchronize(&mut self, point: u32) -> Outcome {
         self.say(kind::REACHED, point.into(), None)?;
+        self.await_reply()
+    }
+
+    /// Lets the host into the network namespace.
+    fn open_network(&mut self) -> Outcome {
+        let socket = sys::socket(AF_NETLINK, SOCK_RAW | O_CLOEXEC, NETLINK_ROUTE)?;
+        self.say(kind::NETWORK, 0, Some(&socket))?;
+        self.await_reply()
+    }
+
+    fn await_reply(&mut self) -> Outcome {
         let Some((Message { kind: kind::REPLY, value, .. }, files)) = receive(held(&self.channel)?) else { exit(1) };
         let mut files = files.into_iter();
         for (bit, register) in [(STATE, &mut self.state), (GATE, &mut self.gate)] {

@@ -211,7 +211,8 @@ pub(super) enum Former {
 /// Puts a policy into force.
 pub(super) fn enforce(cgroup: &Cgroup, policy: &Policy, former: Former) -> Result<()> {
     let result = match (cgroup.with_controller("devices"), cgroup.unified()) {
-        (Some(place), _) => write_list(place, policy, former),
+        (Some(place), _) if former == Former::Ours => change_list(place, policy),
+        (Some(place), _) => write_list(place, policy, None),
         (None, Some(place)) => attach(place, policy),
         (None, None) => {
             let why = "this host has neither the devices cgroup controller nor the unified hierarchy";
@@ -235,9 +236,29 @@ fn in_user_namespace() -> bool {
     !rustix::process::geteuid().is_root() || map.split_ascii_whitespace().ne(["0", "0", "4294967295"])
 }
 
-/// Version 1. Over a former policy, what must be added is added before the rest is removed, so that processes inside
+/// Version 1, over a former policy; puts that back if the kernel refuses the new one. Where it allows all by default, its
+/// exceptions cannot be read: then what is in force of the new one stays, which is the stricter.
+fn change_list(place: &Place, policy: &Policy) -> Result<()> {
+    let former = listed(place)?;
+    write_list(place, policy, former.as_ref()).inspect_err(|_| {
+        let Some(exceptions) = former else { return };
+        let now = listed(place).unwrap_or_default();
+        if let Err(error) = write_list(place, &Policy { allow: false, exceptions }, now.as_ref()) {
+            log::warn!("cannot put the devices back: {error}");
+        }
+    })
+}
+
+/// What is allowed by exception; `None` where all is allowed, with exceptions or without: "a *:* rwm" does not tell.
+fn listed(place: &Place) -> Result<Option<BTreeSet<Exception>>> {
+    let file = place.path.join("devices.list");
+    let list = dir::read_whole(&file).context(|| format!("cannot read {}", file.display()))?;
+    Ok(String::from_utf8_lossy(&list).lines().map(Exception::parse).collect())
+}
+
+/// Version 1. Over a list, what must be added is added before the rest is removed, so that processes inside
 /// never lose what both allow; unless the default changes, which resets the list.
-fn write_list(place: &Place, policy: &Policy, former: Former) -> Result<()> {
+fn write_list(place: &Place, policy: &Policy, former: Option<&BTreeSet<Exception>>) -> Result<()> {
     let file = |name: &str| place.path.join(name);
     let open = |name: &str| dir::writer(&file(name)).context(|| format!("cannot open {}", file(name).display()));
     let (allow, deny) = (open("devices.allow")?, open("devices.deny")?);
@@ -249,21 +270,14 @@ fn write_list(place: &Place, policy: &Policy, former: Former) -> Result<()> {
         error
     };
 
-    let now: Option<BTreeSet<Exception>> = match former {
-        // "a *:* rwm" says that all is allowed, with exceptions or without: they are not listed then.
-        Former::Ours if !policy.allow => {
-            let list = dir::read_whole(file("devices.list"))
-                .context(|| format!("cannot read {}", file("devices.list").display()))?;
-            String::from_utf8_lossy(&list).lines().map(Exception::parse).collect()
-        }
-        _ => None,
-    };
+    let now = former.filter(|_| !policy.allow);
     if now.is_none() {
         dir::put(to_cover, "a").map_err(|errno| failed("a", errno))?;
     }
-    let now = now.unwrap_or_default();
+    let nothing = BTreeSet::new();
+    let now = now.unwrap_or(&nothing);
     for (file, exceptions) in
-        [(to_except, policy.exceptions.difference(&now)), (to_cover, now.difference(&policy.exceptions))]
+        [(to_except, policy.exceptions.difference(now)), (to_cover, now.difference(&policy.exceptions))]
     {
         for exception in exceptions {
             let line = exception.to_string();

@@ -141,11 +141,12 @@ impl Cgroup {
 
     /// The cgroup of the unified hierarchy, for `CLONE_INTO_CGROUP`, if there is that hierarchy.
     pub(crate) fn directory(&self) -> Result<Option<OwnedFd>> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = |place: &Place| {
-            openat(CWD, &place.path, flags, Mode::empty()).context(|| format!("cannot open {}", place.path.display()))
-        };
-        self.unified().map(open).transpose()
+        self.unified().map(Place::open).transpose()
+    }
+
+    /// The cgroup in the hierarchy that has this controller.
+    pub(crate) fn directory_with(&self, controller: &str) -> Result<Option<OwnedFd>> {
+        self.with_controller(controller).map(Place::open).transpose()
     }
 
     /// The cgroup of the unified hierarchy that process `pid` is in, if that is the container's own or one below it.
@@ -155,13 +156,9 @@ impl Cgroup {
         let text = dir::read_whole(&file).context(|| format!("cannot read {file}"))?;
         let text = String::from_utf8_lossy(&text);
         let below = text.lines().find_map(|line| line.strip_prefix("0::/")).map(|path| place.mount_point.join(path));
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let inside =
             |path: &PathBuf| path.starts_with(&place.path) && !path.components().any(|it| it.as_os_str() == "..");
-        let open = |path: PathBuf| {
-            openat(CWD, &path, flags, Mode::empty()).context(|| format!("cannot open {}", path.display()))
-        };
-        below.filter(inside).map(open).transpose()
+        below.filter(inside).map(|path| open_directory(&path)).transpose()
     }
 
     /// The file by which a process enters the cgroup of the unified hierarchy by itself, instead of being cloned into
@@ -210,6 +207,11 @@ impl Cgroup {
 }
 
 impl Place {
+    /// The directory as a mere place.
+    fn open(&self) -> Result<OwnedFd> {
+        open_directory(&self.path)
+    }
+
     fn has(&self, controller: &str) -> bool {
         self.controllers.split(',').any(|name| name == controller)
     }
@@ -220,8 +222,9 @@ impl Place {
     }
 
     fn create(&mut self, enable_all: bool) -> Result<()> {
-        let made = make_directories(&self.path, &self.mount_point);
-        self.made = Some(made.context(|| format!("cannot create cgroup {}", self.path.display()))?);
+        let what = || format!("{}: cannot create cgroup {}", path::POINTER, self.path.display());
+        let made = make_directories(&self.path, &self.mount_point).context(what);
+        self.made = Some(made.map_err(|error| error.at(path::POINTER))?);
         if self.made == Some(0) {
             self.refuse_if_taken()?;
         }
@@ -296,6 +299,11 @@ impl Place {
             other => other,
         }
     }
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty()).context(|| format!("cannot open {}", path.display()))
 }
 
 /// Makes a directory and the missing ones between the mount point and it: all or none. Returns how many at the end of

@@ -9,6 +9,7 @@ mod process;
 mod runtime;
 mod status;
 mod stdio;
+mod update;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;

@@ -275,6 +275,51 @@ pub unsafe extern "C" fn brig_container_resume(
     boundary(error, || handle(container)?.value.resume())
 }
 
+/// Changes limits of a container that is created, runs or is paused; `resources` is the OCI `linux.resources`
+/// object as JSON. What it does not mention stays as it is, the devices as well; if it has `devices`, they take
+/// the place of all former rules: on the unified hierarchy in one step, with version 1 line by line, by which
+/// nothing is lost that both allow unless the default changes. All or nothing: if the kernel refuses a value,
+/// those that were set before it are put back.
+///
+/// brig_error_pointer() is relative to the object, such as "/memory/limit". A value that makes no sense, or that
+/// the kernel finds invalid, is BRIG_ERR_CONFIG; what this host's cgroup version or kernel cannot limit,
+/// BRIG_ERR_UNSUPPORTED; a container that is stopped, BRIG_ERR_STATE. On the unified hierarchy the kernel kills
+/// processes if it cannot bring their memory below a new limit, unless `memory.checkBeforeUpdate` is true.
+///
+/// # Safety
+/// `container` is NULL or a handle; `resources` is NULL or a string; `error` is NULL or a place for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_update(
+    container: *mut brig_container,
+    resources: *const c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || handle(container)?.value.update(string("resources", resources)?.to_bytes()))
+}
+
+/// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be
+/// read and written. It is the one in the unified hierarchy, or if `controller` (nullable) is given, such as
+/// "memory", the one in the hierarchy that has this controller: with cgroup version 1 there is one for each,
+/// and on a hybrid host the unified one has few files. BRIG_ERR_UNSUPPORTED if the host has no such hierarchy.
+///
+/// # Safety
+/// `container` is NULL or a handle; `controller` is NULL or a string; `fd` and `error` are NULL or places for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_cgroup_fd(
+    container: *mut brig_container,
+    controller: *const c_char,
+    fd: *mut c_int,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("fd", fd)?;
+        let controller = optional(controller).map(|name| text("controller", name)).transpose()?;
+        *place = container.value.cgroup(controller)?.into_raw_fd();
+        Ok(())
+    })
+}
+
 /// Stores in `*json` the pids of all processes in the container, as the caller's pid namespace has
 /// them: a JSON array in ascending order, to be freed with brig_string_free(). Empty for a
 /// container that has stopped.

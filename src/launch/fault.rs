@@ -3,7 +3,7 @@
 //!
 //! * `step:N` — init reports step N of its plan as failed;
 //! * `fail:PLACE` — the host's half fails at [`at`]`(PLACE)`: `record`, `cgroup`, `spawn`, `supervise`, `cgroups`,
-//!   `limits`, `gate`, `maps`, `devices`, `hooks`, `commit`, `reply` or `done`, in the order of a create;
+//!   `limits`, `gate`, `maps`, `network`, `devices`, `hooks`, `commit`, `reply` or `done`, in the order of a create;
 //! * `die:PLACE` — the calling process is killed there.
 //!
 //! Only in builds with the feature `fault-injection`; in all others this is nothing.

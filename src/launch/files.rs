@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, major, minor};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
@@ -57,6 +57,9 @@ impl<'a> Files<'a> {
             };
             let tree = tree.context(|| format!("{}: cannot clone {name}", source.pointer));
             let tree = tree.map_err(|error| error.at(source.pointer.as_str()))?;
+            if let Some(device) = source.device {
+                check_device(&tree, device, &name, &source.pointer)?;
+            }
             if let Some(id_map) = &source.id_map {
                 mapper.map(&tree, source.path.as_deref().unwrap_or(Path::new("/")), id_map, &namespaces)?;
             }
@@ -91,6 +94,16 @@ pub fn above(file: OwnedFd, lowest: RawFd) -> Result<OwnedFd> {
         return Ok(file);
     }
     fcntl_dupfd_cloexec(&file, lowest).context(|| "cannot duplicate a file descriptor")
+}
+
+/// Whether what is bound into a user namespace in the place of a new node is that device.
+fn check_device(node: &OwnedFd, device: (u32, u32, u32), name: &str, pointer: &str) -> Result<()> {
+    let stat = rustix::fs::fstat(node).context(|| format!("{pointer}: cannot look at {name}"))?;
+    if (stat.st_mode & libc::S_IFMT, major(stat.st_rdev), minor(stat.st_rdev)) == device {
+        return Ok(());
+    }
+    let (_, major, minor) = device;
+    Err(Error::config(pointer, format!("{name} of the host is not the device {major}:{minor}")))
 }
 
 fn wrong(pointer: &str, path: &Path, what: &str) -> Error {

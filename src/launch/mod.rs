@@ -10,6 +10,7 @@ pub mod gate;
 pub mod hooks;
 mod id_map;
 mod maps;
+mod net_devices;
 mod newborn;
 mod record;
 mod supervisor;
@@ -30,6 +31,7 @@ use crate::sys::socket::Received;
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
+use net_devices::NetDevices;
 use newborn::Newborn;
 pub use record::{Identity, Record};
 pub use supervisor::{Supervisor, end as end_supervisor};
@@ -160,6 +162,15 @@ fn converse(
         match (received.message.kind, received.message.value as u32) {
             (kind::FORKED, pid) => undo.init()?.replace(pid as i32, received.file)?,
             (kind::CONSOLE, _) => console = received.file,
+            (kind::NETWORK, _) => {
+                fault::at("network")?;
+                let devices = request.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+                if let (Some(devices), Some(socket)) = (devices, received.file) {
+                    let pid = undo.init()?.child()?.pid;
+                    undo.network = Some(NetDevices::give(devices, socket, pid)?);
+                }
+                talk.reply(None, None)?;
+            }
             (kind::REACHED, POINT_MAPS) => {
                 fault::at("maps")?;
                 let pid = undo.init()?.child()?.pid;

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::net_devices::NetDevices;
 use super::newborn::Newborn;
 use super::record::Journal;
 use super::{Record, hooks, supervisor};
@@ -19,6 +20,8 @@ pub struct Undo<'a> {
     pub init: Option<Newborn>,
     /// Its supervisor.
     pub supervisor: Option<Newborn>,
+    /// The network devices that were moved.
+    pub network: Option<NetDevices>,
     /// Whether hooks ran, so that the poststop hooks have something to clean up.
     pub hooked: bool,
     armed: bool,
@@ -28,7 +31,16 @@ impl<'a> Undo<'a> {
     /// Nothing done yet, and what is to be done on disk.
     pub fn new(directory: &'a Path, record: Record) -> Result<Self> {
         let journal = Journal::open(directory)?;
-        let mut undo = Self { directory, journal, record, init: None, supervisor: None, hooked: false, armed: true };
+        let mut undo = Self {
+            directory,
+            journal,
+            record,
+            init: None,
+            supervisor: None,
+            network: None,
+            hooked: false,
+            armed: true,
+        };
         undo.write()?;
         Ok(undo)
     }
@@ -46,6 +58,9 @@ impl<'a> Undo<'a> {
     /// Everything is done: there is nothing to undo, and init is on its own.
     pub fn forget(mut self) -> Result<Child> {
         self.armed = false;
+        if let Some(network) = self.network.take() {
+            network.leave();
+        }
         self.supervisor.take().map(Newborn::grown).transpose()?;
         self.init.take().ok_or_else(missing)?.grown()
     }
@@ -56,6 +71,7 @@ impl Drop for Undo<'_> {
         if !self.armed {
             return;
         }
+        self.network = None;
         self.init = None;
         for result in [self.record.cgroup.kill(), self.record.cgroup.remove()] {
             if let Err(error) = result {

@@ -6,8 +6,8 @@ use std::path::Path;
 use brig_wire::Step;
 use oci_spec::runtime::{LinuxDeviceType as Type, Process, Spec};
 
-use super::Context;
 use super::builder::{Slot, Steps, path};
+use super::{Context, Source};
 use crate::error::{Error, Result};
 
 /// runtime-spec, config-linux.md, "Default Devices".
@@ -37,7 +37,8 @@ pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
         let asked = |node: &str| devices.into_iter().flatten().any(|device| device.path() == Path::new(node));
         steps.origin("");
         for (node, major, minor) in DEFAULT.into_iter().filter(|(node, ..)| !asked(node)) {
-            node_steps(steps, context, Path::new(node), libc::S_IFCHR | 0o666, (major, minor), (0, 0))?;
+            let mode = libc::S_IFCHR | 0o666;
+            node_steps(steps, context, Path::new(node), mode, (major, minor), (0, 0), "/linux/devices")?;
         }
         for (index, device) in devices.into_iter().flatten().enumerate() {
             let pointer = format!("/linux/devices/{index}");
@@ -54,7 +55,9 @@ pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
             let numbers = (number(device.major(), "major")?, number(device.minor(), "minor")?);
             let owner = (device.uid().unwrap_or(0), device.gid().unwrap_or(0));
             steps.origin(pointer.as_str());
-            node_steps(steps, context, device.path(), kind | device.file_mode().unwrap_or(0o666), numbers, owner)?;
+            // Some write the type of the file into it as well.
+            let mode = kind | device.file_mode().unwrap_or(0o666) & 0o7777;
+            node_steps(steps, context, device.path(), mode, numbers, owner, &format!("{pointer}/path"))?;
         }
         steps.origin("");
         for (link, target, replace) in LINKS {
@@ -69,7 +72,8 @@ pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// mknod(2), or in a user namespace, where that is not permitted, a bind mount of the host's node.
+/// mknod(2), or in a user namespace, where that is not permitted, a bind mount of the host's node, which keeps its mode
+/// and its owner.
 fn node_steps(
     steps: &mut Steps,
     context: &mut Context<'_>,
@@ -77,13 +81,19 @@ fn node_steps(
     mode: u32,
     (major, minor): (u32, u32),
     (uid, gid): (u32, u32),
+    pointer: &str,
 ) -> Result<()> {
     let target = path(node, "")?;
     if !context.user_namespace || mode & libc::S_IFMT == libc::S_IFIFO {
         steps.push(Step::Device { path: &target, mode, major, minor, uid, gid });
         return Ok(());
     }
-    context.clone_tree(steps, node, false, "/linux/devices")?;
+    if context.inputs.privileged {
+        let device = Some((mode & libc::S_IFMT, major, minor));
+        context.host_clones(steps, Source { device, ..Source::new(Some(node.to_owned()), false, pointer) });
+    } else {
+        context.clone_tree(steps, node, false, pointer)?;
+    }
     steps.push(Step::Attach { target: &target, flags: 0 });
     Ok(())
 }

@@ -32,7 +32,7 @@ pub use namespaces::Namespaces;
 use scheduling::Moment;
 
 use crate::cgroup;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::spec;
 use crate::spec::mount_options::attr::RDONLY;
 
@@ -90,8 +90,16 @@ pub struct Source {
     pub recursive: bool,
     /// Whose its files seem to be.
     pub id_map: Option<IdMap>,
+    /// The device that it must be: its type, its major and its minor number.
+    pub device: Option<(u32, u32, u32)>,
     /// The field that names it.
     pub pointer: String,
+}
+
+impl Source {
+    fn new(path: Option<PathBuf>, recursive: bool, pointer: &str) -> Self {
+        Self { path, recursive, id_map: None, device: None, pointer: pointer.to_owned() }
+    }
 }
 
 /// How the owners of the files of a mount are mapped.
@@ -129,7 +137,7 @@ impl Context<'_> {
     /// namespace, might not be let through to it.
     fn clone_tree(&mut self, steps: &mut Steps, path: &Path, recursive: bool, pointer: &str) -> Result<()> {
         if self.user_namespace && self.inputs.privileged {
-            self.host_clones(steps, Some(path.to_owned()), recursive, None, pointer);
+            self.host_clones(steps, Source::new(Some(path.to_owned()), recursive, pointer));
         } else {
             let path = builder::path(path, pointer)?;
             steps.push(Step::CloneTree { path: &path, recursive: recursive.into() });
@@ -137,15 +145,9 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn host_clones(
-        &mut self,
-        steps: &mut Steps,
-        path: Option<PathBuf>,
-        recursive: bool,
-        id_map: Option<IdMap>,
-        pointer: &str,
-    ) {
-        self.sources.push(Source { path, recursive, id_map, pointer: pointer.into() });
+    fn host_clones(&mut self, steps: &mut Steps, source: Source) {
+        let recursive = source.recursive;
+        self.sources.push(source);
         steps.push_slot(Slot::Source(self.sources.len() - 1), Step::CloneFd { fd: 0 });
         // Cloned from the host's own mounts, not from a copy that was made a slave with the namespace.
         let propagation = libc::MS_SLAVE as u32;
@@ -178,6 +180,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<seccomp::Filter>
     let rootfs = root(&mut steps, &mut context)?;
     mounts::steps(&mut steps, &mut context)?;
     cgroups::enter(&mut steps, &mut context);
+    network_devices(&mut steps, &context)?;
     devices::steps(&mut steps, &mut context)?;
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
@@ -237,6 +240,22 @@ fn host_names(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The host moves network devices here: before hooks and sysctls, which may be about them, and when init has heard of
+/// its cgroups, which comes unasked.
+fn network_devices(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
+    let pointer = "/linux/netDevices";
+    let devices = context.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+    if devices.is_none_or(|devices| devices.is_empty()) {
+        return Ok(());
+    }
+    if !context.inputs.privileged {
+        let text = "only the host's root can give a container network devices";
+        return Err(Error::config(pointer, text).kind(ErrorKind::Unsupported));
+    }
+    steps.origin(pointer).push(Step::NetSocket {});
+    Ok(())
+}
+
 /// linux.rootfsPropagation as an MS_* flag, and whether for all below too.
 fn propagation(spec: &Spec) -> Option<(u32, bool)> {
     let name = spec.linux().as_ref()?.rootfs_propagation().as_deref().filter(|name| !name.is_empty())?;
@@ -280,7 +299,7 @@ fn root(steps: &mut Steps, context: &mut Context<'_>) -> Result<Option<PathBuf>>
         (None, None, None) => return Err(Error::config("/root", "is required")),
     };
     match &path {
-        None => context.host_clones(steps, None, true, None, pointer),
+        None => context.host_clones(steps, Source::new(None, true, pointer)),
         Some(path) => context.clone_tree(steps, path, true, pointer)?,
     }
     if stays_shared(context.spec) {

@@ -8,7 +8,7 @@ use brig_wire::{Step, attach, like};
 use oci_spec::runtime::Mount;
 
 use super::builder::{Steps, path, text, with_strings};
-use super::{Context, IdMap, Mapping, cgroups};
+use super::{Context, IdMap, Mapping, Source, cgroups};
 use crate::error::{Error, Kind, Result};
 use crate::spec;
 use crate::spec::mount_options::{Attributes, Effect, attr::RDONLY, mount_option, parts, unquoted};
@@ -64,14 +64,23 @@ fn filesystem(
     }
     let fstype_text = text(fstype, &format!("{pointer}/type"))?;
     let source = path(source, &format!("{pointer}/source"))?;
+    let like = if fstype == "tmpfs" { likeness(options) } else { 0 };
+    let label = label.filter(|_| fstype == "mqueue");
+    // It can only be filled while it can be written.
+    let late = if like != 0 || label.is_some() { attrs & RDONLY } else { 0 };
     with_strings(&list, |list| {
-        steps.push(Step::NewMount { fstype: &fstype_text, source: &source, options: list, attrs: attrs as u32 });
+        let attrs = (attrs & !late) as u32;
+        steps.push(Step::NewMount { fstype: &fstype_text, source: &source, options: list, attrs });
     });
-    if let Some(label) = label.filter(|_| fstype == "mqueue") {
+    if let Some(label) = label {
         steps.push(Step::Label { label });
     }
-    if fstype == "tmpfs" {
-        resemble(steps, mount, options, pointer)?;
+    if like != 0 {
+        let path = path(mount.destination(), &format!("{pointer}/destination"))?;
+        steps.push(Step::Resemble { path: &path, flags: like });
+    }
+    if late != 0 {
+        steps.push(Step::MountAttr { set: late, clear: 0, propagation: 0, recursive: 0 });
     }
     options.propagation(steps);
     // A procfs or sysfs anywhere but where it seems to be makes later writes to it go astray (CVE-2019-19921).
@@ -81,17 +90,11 @@ fn filesystem(
 
 /// A tmpfs has the permissions of the directory that it covers unless the options name others, as in other runtimes, and
 /// with tmpcopyup all of it.
-fn resemble(steps: &mut Steps, mount: &Mount, options: &Options, pointer: &str) -> Result<()> {
+fn likeness(options: &Options) -> u32 {
     let names = |key: &str| options.data.iter().any(|option| option.starts_with(key));
-    let mut flags = if names("mode=") { 0 } else { like::MODE };
-    if options.copy_up {
-        flags |= like::CONTENT | if names("uid=") || names("gid=") { 0 } else { like::OWNER };
-    }
-    if flags != 0 {
-        let path = path(mount.destination(), &format!("{pointer}/destination"))?;
-        steps.push(Step::Resemble { path: &path, flags });
-    }
-    Ok(())
+    let mode = if names("mode=") { 0 } else { like::MODE };
+    let owner = if names("uid=") || names("gid=") { 0 } else { like::OWNER };
+    if options.copy_up { like::CONTENT | mode | owner } else { mode }
 }
 
 /// Other attributes for what is mounted there already, and unless only the mount is meant, options for its filesystem.
@@ -116,7 +119,10 @@ fn bind(steps: &mut Steps, context: &mut Context<'_>, mount: &Mount, options: &O
         mount.source().as_ref().ok_or_else(|| Error::config(&source_pointer, "a bind mount needs a source"))?;
     let source: PathBuf = context.inputs.bundle.join(source);
     match id_map(context, mount, options, pointer)? {
-        Some(id_map) => context.host_clones(steps, Some(source), options.recursive, Some(id_map), &source_pointer),
+        Some(id_map) => {
+            let source = Source::new(Some(source), options.recursive, &source_pointer);
+            context.host_clones(steps, Source { id_map: Some(id_map), ..source });
+        }
         None => context.clone_tree(steps, &source, options.recursive, &source_pointer)?,
     }
     options.attributes(steps);

@@ -32,7 +32,7 @@ pub fn features() -> Result<String> {
                 "monitoring": has("/linux/intelRdt"),
             },
             "mountExtensions": { "idmap": { "enabled": true } },
-            "netDevices": { "enabled": has("/linux/netDevices") },
+            "netDevices": { "enabled": true },
         },
         "annotations": annotations(),
         // Those that act on the host; none is listened to yet.

@@ -126,7 +126,6 @@ fn inherit(process: &mut Value, own: &RawValue) {
 }
 
 /// Reads and checks the `linux.resources` object of an update; pointers of errors are relative to it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the update of issue 5; tested here"))]
 pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
     #[derive(Deserialize)]
     struct Whole {
@@ -138,13 +137,20 @@ pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
         #[serde(default)]
         resources: LinuxResources,
     }
-    part(json, "resources", "/linux/resources", |object| {
+    part(json, "resources", RESOURCES, |object| {
         let document = complete(json!({ "linux": { "resources": object } }))?;
         let Whole { linux: Linux { resources } } = parse::typed(&document)?;
         check::resources(&resources)?;
         Ok(resources)
     })
 }
+
+/// An error about `linux.resources` for those who have that object alone.
+pub fn relative_to_resources(error: Error) -> Error {
+    relative(error, "resources", RESOURCES)
+}
+
+const RESOURCES: &str = "/linux/resources";
 
 /// Brings it into the shape that the types of oci-spec read.
 fn complete(mut document: Value) -> Result<Value> {

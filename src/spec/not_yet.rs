@@ -12,7 +12,6 @@ use crate::error::{Error, Kind, Result};
 type Row = (&'static str, Option<&'static str>, &'static str);
 
 const TABLE: &[Row] = &[
-    ("/linux/netDevices", None, "network devices"),
     ("/linux/intelRdt", None, "Intel RDT"),
     ("/linux/seccomp/listenerPath", None, SECCOMP_NOTIFY),
     ("/linux/seccomp/syscalls/*/action", Some("SCMP_ACT_NOTIFY"), SECCOMP_NOTIFY),

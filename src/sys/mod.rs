@@ -6,6 +6,7 @@ pub mod files;
 pub mod memfd;
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
 pub mod pidfd;
 pub mod seccomp;
 pub mod security;

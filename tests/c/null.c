@@ -69,6 +69,10 @@ int main(void)
     INVALID(brig_container_signal(NULL, 9, 0, &error));
     INVALID(brig_container_pause(NULL, &error));
     INVALID(brig_container_resume(NULL, &error));
+    INVALID(brig_container_update(NULL, "{}", &error));
+    INVALID(brig_container_update(container, NULL, &error));
+    INVALID(brig_container_cgroup_fd(NULL, NULL, &fd, &error));
+    INVALID(brig_container_cgroup_fd(container, NULL, NULL, &error));
     INVALID(brig_container_processes(NULL, &text, &error));
     INVALID(brig_container_processes(container, NULL, &error));
     INVALID(brig_container_delete(NULL, 0, &error));

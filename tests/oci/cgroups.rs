@@ -255,7 +255,7 @@ fn a_small_limit_of_processes_is_enough_for_two_inits() {
 }
 
 /// Other kinds of hosts, each in a mount namespace of its own (of the machine nothing is changed).
-const VIEWS: [(&str, &str); 3] = [
+pub const VIEWS: [(&str, &str); 3] = [
     (
         "hybrid without controllers in the unified hierarchy",
         "touch $empty; mount --bind $empty /sys/fs/cgroup/unified/cgroup.controllers",

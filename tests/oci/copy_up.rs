@@ -100,7 +100,9 @@ fn extended_attributes_are_copied() {
 /// The options come first.
 #[test]
 fn permissions_are_those_of_the_options_or_of_the_image() {
-    let table: [(&str, &[&str], &str); 7] = [
+    let table: [(&str, &[&str], &str); 9] = [
+        ("/there", &["ro"], "2750 0:0"),
+        ("/there", &["rro,tmpcopyup"], "2750 5:6"),
         ("/there", &[], "2750 0:0"),
         ("/there", &["mode=700"], "700 0:0"),
         ("/there", &["uid=9"], "2750 9:0"),

@@ -9,6 +9,7 @@ mod common;
 
 mod attacks;
 mod bad_input;
+mod cgroup_paths;
 mod cgroups;
 mod copy_up;
 mod edit;
@@ -21,9 +22,11 @@ mod labels;
 mod lifecycle;
 mod memory_policy;
 mod mount_options;
+mod net_devices;
 mod pause;
 mod personality;
 mod plans;
+mod resources;
 mod scheduling;
 #[cfg(feature = "fault-injection")]
 mod supervised;

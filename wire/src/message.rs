@@ -29,6 +29,9 @@ pub mod kind {
     /// init → starter over the start connection: START was heard, by an init that lives. The end of the connection
     /// behind this is the success of execve(2); without this, it is the end of an init that was never started.
     pub const STARTED: u32 = 9;
+    /// init → host: the attached file is a socket for the devices of init's network namespace; init waits for a
+    /// [`REPLY`].
+    pub const NETWORK: u32 = 20;
     /// init → host: a [`Supervise`](crate::Step::Supervise) was done; `value` is the pid of the child, and its pidfd is
     /// attached. The sender stays, says no more, and waits for the child's end.
     pub const SUPERVISED: u32 = 10;

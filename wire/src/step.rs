@@ -158,6 +158,8 @@ steps! { 'a;
     /// Joins the session keyring of this name, or makes it, and gives it `permissions` (keyctl(2)). A kernel without
     /// keys has nothing to join.
     42 SessionKeyring { name: &'a CStr, permissions: u32 }
+    /// Sends NETWORK with a new rtnetlink(7) socket, and waits for the REPLY.
+    43 NetSocket {}
 
     // --- Mounts -----------------------------------------------------------------------------------
 

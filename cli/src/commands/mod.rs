@@ -15,6 +15,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod update;
 mod version;
 
 use std::io::{Write, stdout};
@@ -54,7 +55,7 @@ pub struct Command {
 }
 
 /// Every command, in the order of a container's life.
-pub const COMMANDS: [Command; 14] = [
+pub const COMMANDS: [Command; 15] = [
     entry::<spec::Spec>(),
     entry::<plan::Plan>(),
     entry::<create::Create>(),
@@ -66,6 +67,7 @@ pub const COMMANDS: [Command; 14] = [
     entry::<ps::Ps>(),
     entry::<pause::Pause>(),
     entry::<resume::Resume>(),
+    entry::<update::Update>(),
     entry::<kill::Kill>(),
     entry::<delete::Delete>(),
     entry::<features::Features>(),

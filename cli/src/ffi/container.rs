@@ -139,6 +139,13 @@ impl Container {
         check(|error| unsafe { brig::brig_container_resume(self.0, error) })
     }
 
+    /// Changes limits; `resources` is the `linux.resources` object as JSON.
+    pub fn update(&self, resources: &str) -> Result<(), Error> {
+        let resources = c_string(resources);
+        // SAFETY: our own handle; the string lives for the call; `error` is a place for a pointer.
+        check(|error| unsafe { brig::brig_container_update(self.0, resources.as_ptr(), error) })
+    }
+
     /// The pids of all processes, as a JSON array.
     pub fn processes(&self) -> Result<String, Error> {
         // SAFETY: our own handle; the others are places for a pointer.

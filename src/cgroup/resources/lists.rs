@@ -54,6 +54,7 @@ fn weights(writes: &mut Writes<'_>, block_io: &LinuxBlockIo) -> Result<()> {
             if place.version == Version::V2 {
                 return Err(unsupported(&pointer, "cgroup version 2 has no such setting"));
             }
+            io_weight(weight.into()).map_err(|why| Error::config(pointer.as_str(), why))?;
             writes.push(place, "blkio", pointer, "blkio.leaf_weight_device", format!("{device} {weight}"), None);
         }
     }

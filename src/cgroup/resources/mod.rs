@@ -4,6 +4,7 @@
 //! Everything is first compiled into a list of [`Write`]s, so that a value that makes no sense is refused before any is
 //! written. The scalar fields are the rows of [`table::ROWS`]; what has more than one line is in `lists`.
 
+mod before;
 mod lists;
 mod table;
 mod values;
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 use oci_spec::runtime::LinuxResources;
 use rustix::io::Errno;
 
+use self::before::{Before, Old};
 use super::{Cgroup, Place, Version, devices, dir, v2};
 use crate::error::{Error, Kind, Result, describe};
 
@@ -30,7 +32,7 @@ impl Cgroup {
     /// Sets a new container's limits, but for the devices; init may be working meanwhile. In the unified hierarchy it
     /// must have left its maker's memory before: a limit that is too tight would kill the maker else.
     pub(crate) fn apply_limits(&self, resources: &LinuxResources) -> Result<()> {
-        self.write_all(compile(self, resources)?)
+        write_all(compile(self, resources)?, None)
     }
 
     /// Restricts a new container to its devices. Without a list it has only the default ones, as with an empty
@@ -43,12 +45,17 @@ impl Cgroup {
         devices::enforce(self, &policy, devices::Former::None)
     }
 
-    /// Changes limits of a container: what `resources` does not have, the devices too, stays as it is.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the update of issue 5; tested here"))]
+    /// Changes limits of a container: what `resources` does not have, the devices too, stays as it is. All or nothing: if
+    /// the kernel refuses a value, those that were written already are put back.
     pub(crate) fn update(&self, resources: &LinuxResources) -> Result<()> {
         let policy = resources.devices().as_deref().map(devices::Policy::new).transpose()?;
-        self.apply_limits(resources)?;
-        policy.map_or(Ok(()), |policy| devices::enforce(self, &policy, devices::Former::Ours))
+        let mut writes = compile(self, resources)?;
+        // Where the kernel kills for the sake of a limit, that comes last: nothing brings the dead back.
+        writes.sort_by_key(|write| write.place.version == Version::V2 && write.controller == "memory");
+        let mut before = Before::default();
+        write_all(writes, Some(&mut before))
+            .and_then(|()| policy.map_or(Ok(()), |policy| devices::enforce(self, &policy, devices::Former::Ours)))
+            .map_err(|error| before.put_back(error))
     }
 
     /// Refuses what `apply` would refuse without asking the kernel; writes nothing.
@@ -66,27 +73,28 @@ impl Cgroup {
         };
         Ok(compile(self, resources)?.into_iter().map(show).collect())
     }
+}
 
-    fn write_all(&self, mut pending: Vec<Write<'_>>) -> Result<()> {
-        while !pending.is_empty() {
-            // Some values bound one another (memory and swap, quota and period and burst), so that the right order
-            // depends on what is set now: what the kernel finds invalid is tried again after the others.
-            let mut again = Vec::new();
-            let before = pending.len();
-            for write in pending {
-                match write.perform() {
-                    Ok(()) => {}
-                    Err(Errno::INVAL) => again.push(write),
-                    Err(errno) => return Err(write.failed(errno)),
-                }
+/// Writes everything; `before` is told what each file had.
+fn write_all(mut pending: Vec<Write<'_>>, mut before: Option<&mut Before>) -> Result<()> {
+    while !pending.is_empty() {
+        // Some values bound one another (memory and swap, quota and period and burst), so that the right order
+        // depends on what is set now: what the kernel finds invalid is tried again after the others.
+        let mut again = Vec::new();
+        let count = pending.len();
+        for write in pending {
+            match write.perform(before.as_deref_mut()) {
+                Ok(()) => {}
+                Err(Errno::INVAL) => again.push(write),
+                Err(errno) => return Err(write.failed(errno)),
             }
-            if let (Some(invalid), true) = (again.first(), again.len() == before) {
-                return Err(invalid.failed(Errno::INVAL));
-            }
-            pending = again;
         }
-        Ok(())
+        if let (Some(invalid), true) = (again.first(), again.len() == count) {
+            return Err(invalid.failed(Errno::INVAL));
+        }
+        pending = again;
     }
+    Ok(())
 }
 
 /// One value for one file.
@@ -104,9 +112,16 @@ struct Write<'a> {
 }
 
 impl Write<'_> {
-    fn perform(&self) -> rustix::io::Result<()> {
-        let put = |file: &str, value: &str| dir::write(&self.place.path.join(file), value);
-        let attempt = || match (put(&self.file, &self.value), &self.instead) {
+    fn perform(&self, mut before: Option<&mut Before>) -> rustix::io::Result<()> {
+        let mut put = |file: &str, value: &str| {
+            let old = before.is_some().then(|| Old::read(&self.place.path, file, value));
+            dir::write(&self.place.path.join(file), value)?;
+            if let (Some(before), Some(old)) = (&mut before, old) {
+                before.remember(old);
+            }
+            Ok(())
+        };
+        let mut attempt = || match (put(&self.file, &self.value), &self.instead) {
             (Err(Errno::NOENT), Some((file, value))) => put(file, value),
             (result, _) => result,
         };

@@ -72,7 +72,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { field: "/cpu/realtimeRuntime", controller: "cpu", get: |r| int(cpu(r)?.realtime_runtime()), neutral: Some(0),
           v1: File("cpu.rt_runtime_us", realtime), v2: Missing },
 
-    Row { field: "/pids/limit", controller: "pids", get: pids, neutral: Some(-1),
+    Row { field: "/pids/limit", controller: "pids", get: |r| int(r.pids().as_ref().map(LinuxPids::limit)), neutral: Some(-1),
           v1: File("pids.max", count), v2: File("pids.max", count) },
 
     Row { field: "/blockIO/weight", controller: "blkio", get: |r| given(block_io(r)?.weight()), neutral: None,
@@ -194,11 +194,6 @@ fn shares(resources: &LinuxResources) -> Option<i128> {
     given(cpu.shares()).filter(|_| cpu.idle() != Some(1))
 }
 
-/// With 0 nothing at all could run: it is taken for no limit.
-fn pids(resources: &LinuxResources) -> Option<i128> {
-    given(resources.pids().as_ref().map(LinuxPids::limit)).or(resources.pids().as_ref().map(|_| -1))
-}
-
 /// Memory without bounds needs swap without bounds, since the sum is at least the part.
 fn memory_and_swap(resources: &LinuxResources) -> Option<i128> {
     let memory = memory(resources)?;
@@ -214,11 +209,14 @@ fn memory_and_swap_v1(resources: &LinuxResources, _: &Place) -> Converted {
     }
 }
 
-/// config.json has the sum of memory and swap, the unified hierarchy swap alone.
-fn swap_v2(resources: &LinuxResources, _: &Place) -> Converted {
+/// config.json has the sum of memory and swap, the unified hierarchy swap alone. An update may leave the memory as it is.
+fn swap_v2(resources: &LinuxResources, place: &Place) -> Converted {
     let swap = memory_and_swap(resources).unwrap_or(-1);
-    match memory(resources).and_then(|memory| given(memory.limit())) {
-        _ if swap < 0 => bytes_v2(swap),
+    if swap < 0 {
+        return bytes_v2(swap);
+    }
+    let in_force = || Dir::open(&place.path).ok()?.read("memory.max").ok()?.trim().parse().ok();
+    match memory(resources).and_then(|memory| given(memory.limit())).or_else(in_force) {
         Some(limit) if limit > swap => Err(less_than_memory(swap, limit)),
         Some(limit) if limit > 0 => plain(swap - limit),
         _ => Err("it is the sum of memory and swap, so that memory.limit must be given too".to_owned()),

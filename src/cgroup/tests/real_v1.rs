@@ -289,3 +289,58 @@ fn real_freeze_by_the_unified_hierarchy() {
     let Some(mut fixture) = Fixture::created("freeze") else { return };
     freeze_and_thaw(&mut fixture);
 }
+
+/// What the kernel refuses leaves everything as it was, what has a line a device as well.
+#[test]
+fn real_an_update_is_all_or_nothing() {
+    let Some(fixture) = Fixture::created("undone") else { return };
+    if !["memory", "cpu", "pids", "cpuset", "devices"].iter().all(|name| fixture.has(name)) {
+        return;
+    }
+    let old = r#"{"memory": {"limit": 67108864, "swap": 67108864}, "cpu": {"shares": 512, "quota": 9000}, "pids": {"limit": 7}}"#;
+    fixture.cgroup.apply(&resources(old)).unwrap();
+    let files = [
+        ("memory", "memory.limit_in_bytes"),
+        ("memory", "memory.memsw.limit_in_bytes"),
+        ("memory", "memory.oom_control"),
+        ("cpu", "cpu.shares"),
+        ("cpu", "cpu.idle"),
+        ("cpu", "cpu.cfs_quota_us"),
+        ("cpu", "cpu.cfs_period_us"),
+        ("pids", "pids.max"),
+        ("devices", "devices.list"),
+    ];
+    let all = || files.map(|(controller, file)| fixture.read(controller, file));
+    let before = all();
+    for new in [
+        r#"{"memory": {"limit": 33554432, "swap": 33554432, "disableOOMKiller": true}, "cpu": {"idle": 1, "cpus": "4000"}}"#,
+        r#"{"memory": {"limit": 134217728, "swap": 134217728}, "cpu": {"shares": 2, "quota": -1, "period": 50000, "cpus": "4000"}}"#,
+        r#"{"pids": {"limit": -1}, "cpu": {"mems": "900"}, "devices": [{"allow": true}]}"#,
+    ] {
+        let error = fixture.cgroup.update(&resources(new)).unwrap_err();
+        assert!(!error.message.contains("put back"), "{}", error.message);
+        assert_eq!(all(), before, "{new}");
+    }
+}
+
+/// The parent forbids what is asked for, in the middle of the list.
+#[test]
+fn real_a_device_list_that_is_refused() {
+    let Some(fixture) = Fixture::created("parent") else { return };
+    if !fixture.has("devices") {
+        return;
+    }
+    fixture.cgroup.apply(&resources("{}")).unwrap();
+    let own = fixture.file("devices", "devices.list");
+    let parent = own.ancestors().nth(2).unwrap();
+    fs::write(parent.join("devices.deny"), "c 10:200 rwm").unwrap();
+    let before = fixture.read("devices", "devices.list");
+    let wish = r#"{"pids": {"limit": 9}, "devices": [{"allow": true, "type": "c", "major": 1, "minor": 11},
+                   {"allow": true, "type": "c", "major": 10, "minor": 200}]}"#;
+    let error = fixture.cgroup.update(&resources(wish)).unwrap_err();
+    assert_eq!((error.errno, error.pointer.as_deref()), (libc::EPERM, Some("/linux/resources/devices")));
+    assert_eq!(fixture.read("devices", "devices.list"), before);
+    if fixture.has("pids") {
+        assert_eq!(fixture.read("pids", "pids.max"), "max");
+    }
+}

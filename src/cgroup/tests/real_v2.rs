@@ -155,6 +155,7 @@ fn inside() {
     assert_eq!(host.hierarchies()[0].mount_point, Path::new("/sys/fs/cgroup"));
     life();
     device_filter();
+    device_filter_without_a_window();
     kill_and_freeze();
     threaded_parent();
     missing_controller();
@@ -194,6 +195,27 @@ fn device_filter() {
     fixture.cgroup.update(&resources(r#"{"devices": [{"allow": true}]}"#)).unwrap();
     assert!(fixture.run(open).success());
     assert_eq!(bpf::device_filters(&leaf).unwrap().len(), 1, "each took the place of the former");
+}
+
+/// What both rules forbid is forbidden while one takes the place of the other.
+fn device_filter_without_a_window() {
+    let mut fixture = Fixture::created("window").unwrap();
+    fixture.cgroup.apply(&resources("{}")).unwrap();
+    let file = std::env::temp_dir().join(&fixture.top);
+    let path = file.display();
+    fixture.spawn(&format!(
+        "echo begun > {path}; while [ -e {path} ]; do (exec 9</dev/kmsg) && echo open > {path}.open; done; :"
+    ));
+    while !file.exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let rules = [r#"{"devices": []}"#, r#"{"devices": [{"allow": true, "type": "c", "major": 10, "access": "r"}]}"#];
+    for index in 0..500 {
+        fixture.cgroup.update(&resources(rules[index % 2])).unwrap();
+    }
+    fs::remove_file(&file).unwrap();
+    fixture.reap();
+    assert!(!file.with_extension("open").exists());
 }
 
 fn kill_and_freeze() {

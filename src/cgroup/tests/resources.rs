@@ -163,7 +163,11 @@ fn pids() {
     for cgroup in [v1(), v2()] {
         assert_eq!(writes(&cgroup, r#"{"pids": {"limit": 5}}"#), ["pids.max=5"]);
         assert_eq!(writes(&cgroup, r#"{"pids": {"limit": -1}}"#), ["pids.max=max?"]);
-        assert_eq!(writes(&cgroup, r#"{"pids": {"limit": 0}}"#), ["pids.max=max?"]);
+        assert_eq!(
+            writes(&cgroup, r#"{"pids": {"limit": 0}}"#),
+            ["pids.max=0"],
+            "a limit since version 1.3 of the spec"
+        );
         assert_eq!(refusal(&cgroup, r#"{"pids": {"limit": -9}}"#), (Kind::Config, "pids/limit".to_owned()));
     }
 }
@@ -265,6 +269,6 @@ fn a_missing_controller_is_named() {
         assert!(error.message.contains(name), "{}", error.message);
     }
     // What asks for nothing may stand there.
-    let neutral = r#"{"memory": {"limit": -1, "swap": -1, "disableOOMKiller": false}, "cpu": {"shares": 1024, "quota": -1}, "pids": {"limit": 0}}"#;
+    let neutral = r#"{"memory": {"limit": -1, "swap": -1, "disableOOMKiller": false}, "cpu": {"shares": 1024, "quota": -1}, "pids": {"limit": -1}}"#;
     assert_eq!(writes(&bare, neutral), [""; 0]);
 }

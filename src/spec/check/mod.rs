@@ -6,6 +6,7 @@ mod linux;
 mod memory_policy;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod process;
 mod scheduling;
 mod seccomp;
@@ -51,6 +52,7 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     linux::propagation,
     linux::cgroups_path,
     linux::devices,
+    net_devices::names,
     linux::personality,
     memory_policy::memory_policy,
     sysctl::namespaced,

@@ -197,7 +197,6 @@ fn seccomp() {
 #[test]
 fn not_yet() {
     for (at, value, place, words) in [
-        ("/linux/netDevices", json!({ "eth0": {} }), "/linux/netDevices", "network devices"),
         ("/linux/intelRdt", json!({}), "/linux/intelRdt", "Intel RDT"),
         (
             "/linux/seccomp",
@@ -209,4 +208,29 @@ fn not_yet() {
     ] {
         refused_together(&[(at, value)], Kind::Unsupported, place, words);
     }
+}
+
+#[test]
+fn network_devices() {
+    let at = "/linux/netDevices";
+    for (devices, place, words) in [
+        (json!({ "": {} }), "/", "is not the name"),
+        (json!({ "..": {} }), "/..", "is not the name"),
+        (json!({ "a/b": {} }), "/a~1b", "is not the name"),
+        (json!({ "a b": {} }), "/a b", "is not the name"),
+        (json!({ "a:1": {} }), "/a:1", "is not the name"),
+        (json!({ "sixteen-letters-": {} }), "/sixteen-letters-", "at most 15 bytes"),
+        (json!({ "eth0": { "name": "sixteen-letters-" } }), "/eth0/name", "at most 15 bytes"),
+        (json!({ "eth0": { "name": "." } }), "/eth0/name", "is not the name"),
+        (json!({ "eth0": { "name": 7 } }), "/eth0/name", "must be a string"),
+        (json!({ "eth0": [] }), "/eth0", "must be an object"),
+        (json!([]), "", "must be an object"),
+        (json!({ "eth0": { "name": "a" }, "eth1": { "name": "a" } }), "/eth1", "a second device that is called \"a\""),
+        (json!({ "eth0": { "name": "eth1" }, "eth1": {} }), "/eth1", "a second device that is called \"eth1\""),
+    ] {
+        refused(&[(at, devices, &format!("{at}{place}"), words)]);
+    }
+    let namespaces = json!([{ "type": "mount" }, { "type": "uts" }]);
+    let changes = [("/linux/namespaces", namespaces), (at, json!({ "eth0": {} }))];
+    refused_together(&changes, Kind::Config, at, "need a network namespace");
 }

@@ -42,19 +42,22 @@ fn terminals_can_be_made() {
 
 #[test]
 fn nodes_are_made_as_the_spec_says() {
-    let seen = lab().sh("stat -c '%n %F %t:%T %a %u:%g' /dev/fuse /dev/deep/er/block /dev/pipe /dev/null", |spec| {
-        spec["linux"]["devices"] = json!([
-            { "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o620, "uid": 3, "gid": 4 },
-            { "path": "/dev/deep/er/block", "type": "b", "major": 7, "minor": 300 },
-            { "path": "/dev/pipe", "type": "p", "fileMode": 0o600 },
-            { "path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o600 },
-        ]);
-    });
+    let seen =
+        lab().sh("stat -c '%n %F %t:%T %a %u:%g' /dev/fuse /dev/deep/er/block /dev/pipe /dev/null /dev/u", |spec| {
+            spec["linux"]["devices"] = json!([
+                { "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o620, "uid": 3, "gid": 4 },
+                { "path": "/dev/deep/er/block", "type": "b", "major": 7, "minor": 300 },
+                { "path": "/dev/pipe", "type": "p", "fileMode": 0o600 },
+                { "path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o600 },
+                { "path": "/dev/u", "type": "u", "major": 1, "minor": 5, "fileMode": 0o20_640, "uid": 5 },
+            ]);
+        });
     let expected = [
         "/dev/fuse character special file a:e5 620 3:4",
         "/dev/deep/er/block block special file 7:12c 666 0:0",
         "/dev/pipe fifo 0:0 600 0:0",
         "/dev/null character special file 1:3 600 0:0",
+        "/dev/u character special file 1:5 640 5:0",
     ];
     assert_eq!(seen.lines().collect::<Vec<_>>(), expected);
 }

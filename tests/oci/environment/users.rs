@@ -67,6 +67,37 @@ fn devices_are_bound_from_the_host() {
     }
 }
 
+/// Those of the spec too, if the host has them; a FIFO is no device.
+#[test]
+fn devices_of_the_spec_are_bound_as_well() {
+    let lab = lab();
+    let node = lab.path.join("node");
+    let made = std::process::Command::new("mknod").arg(&node).args(["-m", "640", "c", "1", "7"]).status().unwrap();
+    assert!(made.success());
+    let device = |path: &std::path::Path, minor: u32| json!({ "path": path, "type": "c", "major": 1, "minor": minor });
+    let script = format!("stat -c '%t:%T %a' {} /dev/pipe; stat -c %u:%g /dev/pipe", node.display());
+    lab.write(&["sh", "-c", &script], |spec| {
+        edit::user_namespace(spec);
+        edit::writable(spec);
+        let pipe = json!({ "path": "/dev/pipe", "type": "p", "fileMode": 0o620, "uid": 7, "gid": 8 });
+        spec["linux"]["devices"] = json!([device(&node, 7), pipe]);
+    });
+    edit::give_away(&lab.rootfs());
+    assert_eq!(lab.run().success(), "1:7 640\n0:0 620\n7:8");
+    for (path, minor, text) in [
+        (&node, 8, format!("/linux/devices/0/path: {} of the host is not the device 1:8", node.display())),
+        (&lab.path.join("none"), 8, "/linux/devices/0/path: cannot clone".to_owned()),
+        (&lab.path, 8, format!("/linux/devices/0/path: {} of the host is not the device 1:8", lab.path.display())),
+    ] {
+        lab.write(&["true"], |spec| {
+            edit::user_namespace(spec);
+            spec["linux"]["devices"] = json!([device(path, minor)]);
+        });
+        let error = lab.run().failure();
+        assert!(error.contains(&text), "{error}");
+    }
+}
+
 #[test]
 fn the_host_belongs_to_nobody() {
     let lab = lab();
