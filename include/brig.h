@@ -181,6 +181,12 @@ brig_status brig_runtime_list(brig_runtime *runtime, char **json, brig_error **e
 /// a session keyring of its own, called `_ses.` and its id, which execs join.
 #define BRIG_CREATE_NO_NEW_KEYRING 4
 
+/// For brig_create_options: the caller answers what the seccomp filter notifies of (SCMP_ACT_NOTIFY) where the
+/// spec has no listenerPath, which is an error otherwise. It starts the container by the handle that the create
+/// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
+/// such as execve, cannot be notified of then.
+#define BRIG_CREATE_SECCOMP_FD 16
+
 /// For brig_container_signal(): to every process of the container, not only its init.
 #define BRIG_SIGNAL_ALL 1
 
@@ -245,8 +251,9 @@ brig_container *brig_container_ref(brig_container *container);
 void brig_container_unref(brig_container *container);
 
 /// Lets the init process run the user's program, then runs the poststart hooks. A program that cannot be
-/// executed after all (a bad interpreter, say) is BRIG_ERR_PROGRAM, and the container is stopped then. If a
-/// startContainer or poststart hook fails, BRIG_ERR_HOOK, the container is deleted.
+/// executed after all (a bad interpreter, say) is BRIG_ERR_PROGRAM, and the container is stopped then. So it is if
+/// the listener of its seccomp filter cannot be sent to listenerPath. If a startContainer or poststart hook fails,
+/// BRIG_ERR_HOOK, the container is deleted.
 brig_status brig_container_start(brig_container *container, brig_error **error);
 
 /// Stores the OCI state as JSON in `*state`, to be freed with brig_string_free().
@@ -308,6 +315,12 @@ brig_status brig_container_init(brig_container *container,
 /// the container; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
 brig_status brig_container_console(brig_container *container, int *fd, brig_error **error);
 
+/// Stores in `*fd` the listener of the container's seccomp filter (seccomp_unotify(2)): readable when a system call
+/// waits for an answer. Once, after brig_container_start(), by the one who created the container with
+/// BRIG_CREATE_SECCOMP_FD; BRIG_ERR_NOT_FOUND before and afterwards, or if the filter notifies of nothing or the spec
+/// has a listenerPath. If nobody takes it, what is notified of fails with ENOSYS once the last handle is given back.
+brig_status brig_container_seccomp_fd(brig_container *container, int *fd, brig_error **error);
+
 /* --- Processes -------------------------------------------------------------------------------- */
 
 /// How a process ended.
@@ -339,6 +352,10 @@ brig_status brig_process_pidfd(brig_process *process, int *pidfd, brig_error **e
 /// started the process; BRIG_ERR_NOT_FOUND afterwards, or if there is none.
 brig_status brig_process_console(brig_process *process, int *fd, brig_error **error);
 
+/// Stores in `*fd` the listener of the process's seccomp filter, as brig_container_seccomp_fd() does for the
+/// container's own: of a program that was executed with BRIG_EXEC_SECCOMP_FD. Each execution has one of its own.
+brig_status brig_process_seccomp_fd(brig_process *process, int *fd, brig_error **error);
+
 /// Waits for the end of the process, `timeout_ms` at most; -1 is for ever and 0 does not wait. At the
 /// timeout the answer is BRIG_ERR_CANCELED. Once the pidfd is readable, 0 is enough. May be called
 /// again, from any thread.
@@ -367,6 +384,11 @@ brig_status brig_process_signal(brig_process *process, int signal, brig_error **
 
 /// For brig_exec_options: in a paused container too. The call returns once that is resumed.
 #define BRIG_EXEC_IGNORE_PAUSED 1
+
+/// For brig_exec_options: the caller answers what the program's seccomp filter notifies of, in a container that was
+/// created with BRIG_CREATE_SECCOMP_FD: it takes the listener with brig_process_seccomp_fd(). Without this,
+/// nothing can be executed there.
+#define BRIG_EXEC_SECCOMP_FD 2
 
 /// What to execute. BRIG_INIT(brig_exec_options) and set what you need.
 typedef struct {

@@ -5,6 +5,7 @@ use brig_wire::{GATE, Message, STATE, Step, kind};
 use linux_raw_sys::general::{CLONE_NEWNS, O_CLOEXEC, O_DIRECTORY, O_PATH};
 use linux_raw_sys::net::{AF_NETLINK, SOCK_RAW};
 use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS};
+use linux_raw_sys::ptrace::SECCOMP_FILTER_FLAG_NEW_LISTENER;
 
 use crate::control::{Outcome, Text, receive, send};
 use crate::home::{self, Home, ListenPid};
@@ -145,7 +146,8 @@ impl Init {
             }
             Step::Ambient { raise } => process::set_ambient(raise),
             Step::NoNewPrivileges {} => set(PR_SET_NO_NEW_PRIVS, 1),
-            Step::Seccomp { flags, program } => process::filter(flags, program),
+            Step::Seccomp { flags, program } => process::filter(flags, program).map(drop),
+            Step::SeccompListener { flags, program } => self.hand_over_listener(flags, program),
             Step::FindProgram { candidates } => {
                 self.program = gate::find(candidates)?;
                 Ok(())
@@ -221,6 +223,16 @@ impl Init {
             }
         }
         Ok(())
+    }
+
+    /// Loads a filter, and gives its listener away. Our own copy closes on exec: close(2) may be notified of.
+    fn hand_over_listener(&self, flags: u32, program: &[u8]) -> Outcome {
+        let listener = process::filter(flags | SECCOMP_FILTER_FLAG_NEW_LISTENER, program)?;
+        self.say(kind::LISTENER, 0, Some(&Fd::host(listener)))?;
+        match receive(held(&self.channel)?) {
+            Some((Message { kind: kind::REPLY, .. }, _)) => Ok(()),
+            _ => exit(1),
+        }
     }
 
     fn join_cgroups(&mut self) -> Outcome {

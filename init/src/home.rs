@@ -2,12 +2,13 @@
 //! Variables that only init can know: the home directory of a user by the container's own /etc/passwd (passwd(5)), for
 //! programs that are given no HOME, and the program's pid.
 
-use linux_raw_sys::general::{O_NONBLOCK, O_RDONLY, S_IFMT, S_IFREG};
+use linux_raw_sys::general::{O_NONBLOCK, O_PATH, O_RDONLY, S_IFMT, S_IFREG};
 
 use crate::buffer::Buffer;
 use crate::control::Outcome;
 use crate::number;
-use crate::sys;
+use crate::resolve;
+use crate::sys::{self, CWD, Fd};
 
 /// `HOME=` and a path.
 pub type Home = Buffer<512>;
@@ -39,11 +40,10 @@ pub fn listen_pid() -> Outcome<ListenPid> {
 }
 
 fn search(uid: u32, home: &mut Home) -> Option<()> {
-    // Nonblocking, since an image may have a FIFO there.
-    let file = sys::open(c"/etc/passwd", O_RDONLY | O_NONBLOCK).ok()?;
-    if u32::from(sys::status(&file).ok()?.stx_mode) & S_IFMT != S_IFREG {
-        return None;
-    }
+    // An image may have a device or a FIFO there, and to open it could be enough to make something happen. So it is
+    // looked at first; and once more, should somebody who shares the root exchange it meanwhile.
+    open(O_PATH)?;
+    let file = open(O_RDONLY | O_NONBLOCK)?;
     let mut text = Line::new();
     loop {
         let more = text.read(&file).ok()? > 0;
@@ -60,6 +60,12 @@ fn search(uid: u32, home: &mut Home) -> Option<()> {
             text.truncate(0);
         }
     }
+}
+
+/// The file, if it is an ordinary one. The working directory is the root still.
+fn open(flags: u32) -> Option<Fd> {
+    let file = resolve::open(&CWD, c"etc/passwd", flags, 0).ok()?;
+    (u32::from(sys::status(&file).ok()?.stx_mode) & S_IFMT == S_IFREG).then_some(file)
 }
 
 /// name:password:UID:GID:comment:directory:shell

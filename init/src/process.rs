@@ -156,10 +156,9 @@ pub fn set_memory_policy(mode: u32, nodes: &[u8]) -> Outcome {
     sys::set_mempolicy(mode, nodes, nodes.len() * 8 + 1).during(Act::MemoryPolicy)
 }
 
-/// Installs a filter; `program` is an array of struct sock_filter, of any alignment.
-pub fn filter(flags: u32, program: &[u8]) -> Outcome {
+/// Installs a filter; `program` is an array of struct sock_filter, of any alignment. With a listener, the number of that.
+pub fn filter(flags: u32, program: &[u8]) -> Outcome<u32> {
     let len = u16::try_from(program.len() / 8).map_err(|_| Errno::EINVAL)?;
     let filter = program.as_ptr().cast_mut().cast();
-    sys::seccomp(SECCOMP_SET_MODE_FILTER, flags, &sock_fprog { len, filter })?;
-    Ok(())
+    Ok(sys::seccomp(SECCOMP_SET_MODE_FILTER, flags, &sock_fprog { len, filter })? as u32)
 }

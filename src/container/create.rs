@@ -43,6 +43,8 @@ pub struct CreateOptions<'a> {
     pub supervised: bool,
     /// The session keyring stays that of the caller.
     pub no_new_keyring: bool,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -78,7 +80,8 @@ impl Container {
         let created = launch::create(&request, record)?;
         directory.keep();
         let init = Process::supervised(created.init.pid, created.pidfd, created.console, created.supervisor);
-        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)) })
+        let takes_listener = options.takes_listener;
+        Ok(Self { runtime, id: id.to_owned(), init: Mutex::new(Some(init)), takes_listener })
     }
 
     /// The plan of such a create, as text.
@@ -122,6 +125,7 @@ impl Prepared {
             extra_files: options.fds.len(),
             supervised: options.supervised,
             keyring: (!options.no_new_keyring).then_some(id),
+            takes_listener: options.takes_listener,
         };
         let plan = plan::compile(&spec, &inputs, filter)?;
         if let Some(rootfs) = &plan.rootfs {
@@ -177,6 +181,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         common: plan.common.clone(),
         filter: plan.filter.as_ref().map(|filter| filter.flags),
         keyring: false,
+        listener: plan.filter.as_ref().and_then(|filter| filter.listener.clone()),
         poststart: hooks.and_then(|hooks| hooks.poststart().clone()).unwrap_or_default(),
         poststop: hooks.and_then(|hooks| hooks.poststop().clone()).unwrap_or_default(),
         init: None,

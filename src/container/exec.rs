@@ -31,6 +31,8 @@ pub struct ExecOptions<'a> {
     pub fds: &'a [i32],
     /// In a paused container too, where it waits until that is resumed.
     pub ignore_paused: bool,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -44,6 +46,11 @@ impl Container {
         let files = Stdio::open(options.stdio, options.fds)?;
         let below = options.cgroup.map(|list| record.cgroup.below(list)).transpose()?;
 
+        if record.listener.as_ref().is_some_and(|listener| listener.path.is_none()) && !options.takes_listener {
+            let text = "the container's seccomp filter notifies whoever starts a program, and nobody takes its listener \
+                        (BRIG_EXEC_SECCOMP_FD)";
+            return Err(Error::new(Kind::State, text));
+        }
         let _no_pause = Starting::begin(&directory)?.ok_or_else(stopped)?;
         let init = self.joinable(&record, options)?;
         let filter = launch::filter(&directory, &record)?;
@@ -58,13 +65,16 @@ impl Container {
             plan: &plan::Exec::compile(&process, &container, options.fds.len())?,
             init: init.pidfd()?,
             pid: init.pid(),
+            record: &record,
             cgroup: container.cgroup,
             files: files.borrow(),
             cancel: options.cancel,
         })
         // A container that ends takes with it whoever is about to join.
         .map_err(|error| if init.has_ended() { stopped() } else { error })?;
-        Ok(Process::new(executed.child.pid, executed.child.pidfd, executed.console))
+        let process = Process::new(executed.child.pid, executed.child.pidfd, executed.console);
+        executed.listener.into_iter().for_each(|listener| process.keep_listener(listener));
+        Ok(process)
     }
 
     /// The `process` object of the container's config.json.

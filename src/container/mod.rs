@@ -26,18 +26,19 @@ use lock::Lock;
 use status::Status;
 
 /// A handle to one container. All that can change is on disk or in the kernel; the handle only keeps what the
-/// creator alone can have: the pidfd of its child, with the terminal.
+/// creator alone can have: the pidfd of its child, with the terminal, and that it takes the listener of its filter.
 pub struct Container {
     runtime: Arc<Runtime>,
     id: String,
     init: Mutex<Option<Process>>,
+    takes_listener: bool,
 }
 
 impl Container {
     /// Finds a container by its id.
     pub fn open(runtime: Arc<Runtime>, id: &str) -> Result<Self> {
         runtime::check_id(id)?;
-        let container = Self { runtime, id: id.to_owned(), init: Mutex::default() };
+        let container = Self { runtime, id: id.to_owned(), init: Mutex::default(), takes_listener: false };
         if !container.directory().is_dir() {
             return Err(missing());
         }
@@ -53,9 +54,22 @@ impl Container {
     pub fn start(&self) -> Result<()> {
         let lock = self.lock()?;
         let record = self.record()?;
+        if record.listener.as_ref().is_some_and(|listener| listener.path.is_none()) && !self.takes_listener {
+            let text = "its seccomp filter notifies the one who created it, so that no other can start it";
+            return Err(Error::new(Kind::State, text));
+        }
         let result = match launch::start(&self.directory(), &record)? {
-            launch::Started::Running => self.poststart(&record),
+            launch::Started::Running(listener) => {
+                listener.map(|listener| self.init().map(|init| init.keep_listener(listener))).transpose()?;
+                self.poststart(&record)
+            }
             launch::Started::Failed(error) => Err(error),
+            launch::Started::Unheard(error) => {
+                if let Err(second) = self.end(&record) {
+                    log::warn!("cannot end what nobody answers: {second}");
+                }
+                Err(error)
+            }
             launch::Started::NobodyWaits => {
                 let status = status::of(&record, &self.directory());
                 let text = format!("cannot start a container that is {status}: it is not created");
@@ -192,6 +206,14 @@ impl Container {
         match &*self.held() {
             Some(init) => init.console(),
             None => Err(Error::new(Kind::NotFound, "there is no terminal, or it is its creator's")),
+        }
+    }
+
+    /// The listener of the filter, once.
+    pub fn listener(&self) -> Result<OwnedFd> {
+        match &*self.held() {
+            Some(init) => init.listener(),
+            None => Err(Error::new(Kind::NotFound, "there is no listener, or it is its creator's")),
         }
     }
 

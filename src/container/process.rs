@@ -24,6 +24,7 @@ struct Shared {
     supervisor: Option<Supervisor>,
     exit: Mutex<Option<Exit>>,
     console: Mutex<Option<OwnedFd>>,
+    listener: Mutex<Option<OwnedFd>>,
 }
 
 impl Process {
@@ -35,7 +36,8 @@ impl Process {
     /// The same, perhaps with the supervisor that records its end.
     pub fn supervised(pid: i32, pidfd: OwnedFd, console: Option<OwnedFd>, supervisor: Option<Supervisor>) -> Self {
         let (exit, console) = (Mutex::default(), Mutex::new(console));
-        Self { shared: Arc::new(Shared { pid, pidfd: Some(pidfd), supervisor, exit, console }) }
+        let listener = Mutex::default();
+        Self { shared: Arc::new(Shared { pid, pidfd: Some(pidfd), supervisor, exit, console, listener }) }
     }
 
     /// The process with this identity; `None` if it has ended and was reaped.
@@ -55,8 +57,8 @@ impl Process {
     }
 
     fn ended(pid: i32, exit: Exit) -> Self {
-        let (exit, console) = (Mutex::new(Some(exit)), Mutex::default());
-        Self { shared: Arc::new(Shared { pid, pidfd: None, supervisor: None, exit, console }) }
+        let (exit, console, listener) = (Mutex::new(Some(exit)), Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { pid, pidfd: None, supervisor: None, exit, console, listener }) }
     }
 
     /// Its pid.
@@ -74,6 +76,17 @@ impl Process {
     pub fn console(&self) -> Result<OwnedFd> {
         let none = || Error::new(Kind::NotFound, "there is no terminal, or it was taken already");
         self.shared.console.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(none)
+    }
+
+    /// Keeps the listener of its filter for whoever is to answer.
+    pub fn keep_listener(&self, listener: OwnedFd) {
+        *self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    }
+
+    /// The listener of its filter, once.
+    pub fn listener(&self) -> Result<OwnedFd> {
+        let none = || Error::new(Kind::NotFound, "there is no listener, or it was taken already");
+        self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(none)
     }
 
     /// Whether it has ended, be it reaped or not.

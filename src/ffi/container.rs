@@ -29,6 +29,12 @@ pub const BRIG_CREATE_SUPERVISED: u64 = 2;
 /// a session keyring of its own, called `_ses.` and its id, which execs join.
 pub const BRIG_CREATE_NO_NEW_KEYRING: u64 = 4;
 
+/// For brig_create_options: the caller answers what the seccomp filter notifies of (SCMP_ACT_NOTIFY) where the
+/// spec has no listenerPath, which is an error otherwise. It starts the container by the handle that the create
+/// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
+/// such as execve, cannot be notified of then.
+pub const BRIG_CREATE_SECCOMP_FD: u64 = 16;
+
 /// For brig_container_signal(): to every process of the container, not only its init.
 pub const BRIG_SIGNAL_ALL: u64 = 1;
 
@@ -98,7 +104,7 @@ fn path<'a>(pointer: *const c_char) -> Option<&'a Path> {
 fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptions<'a>> {
     let given = options("options", pointer)?;
     let (stdio, fds) = files(given.stdio, given.fds, given.fd_count)?;
-    let known = BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED | BRIG_CREATE_NO_NEW_KEYRING;
+    let known = BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED | BRIG_CREATE_NO_NEW_KEYRING | BRIG_CREATE_SECCOMP_FD;
     let flags = known_flags(given.flags, known)?;
     Ok(CreateOptions {
         bundle: path(given.bundle),
@@ -110,6 +116,7 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         no_pivot: flags & BRIG_CREATE_NO_PIVOT != 0,
         supervised: flags & BRIG_CREATE_SUPERVISED != 0,
         no_new_keyring: flags & BRIG_CREATE_NO_NEW_KEYRING != 0,
+        takes_listener: flags & BRIG_CREATE_SECCOMP_FD != 0,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })
 }
@@ -200,8 +207,9 @@ pub unsafe extern "C" fn brig_container_unref(container: *mut brig_container) {
 }
 
 /// Lets the init process run the user's program, then runs the poststart hooks. A program that cannot be
-/// executed after all (a bad interpreter, say) is BRIG_ERR_PROGRAM, and the container is stopped then. If a
-/// startContainer or poststart hook fails, BRIG_ERR_HOOK, the container is deleted.
+/// executed after all (a bad interpreter, say) is BRIG_ERR_PROGRAM, and the container is stopped then. So it is if
+/// the listener of its seccomp filter cannot be sent to listenerPath. If a startContainer or poststart hook fails,
+/// BRIG_ERR_HOOK, the container is deleted.
 ///
 /// # Safety
 /// `container` is NULL or a handle; `error` is NULL or a place for a pointer.
@@ -391,6 +399,27 @@ pub unsafe extern "C" fn brig_container_console(
         let container = handle(container)?;
         let place = output("fd", fd)?;
         *place = container.value.console()?.into_raw_fd();
+        Ok(())
+    })
+}
+
+/// Stores in `*fd` the listener of the container's seccomp filter (seccomp_unotify(2)): readable when a system call
+/// waits for an answer. Once, after brig_container_start(), by the one who created the container with
+/// BRIG_CREATE_SECCOMP_FD; BRIG_ERR_NOT_FOUND before and afterwards, or if the filter notifies of nothing or the spec
+/// has a listenerPath. If nobody takes it, what is notified of fails with ENOSYS once the last handle is given back.
+///
+/// # Safety
+/// `container` is NULL or a handle; `fd` and `error` are NULL or places for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_seccomp_fd(
+    container: *mut brig_container,
+    fd: *mut c_int,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("fd", fd)?;
+        *place = container.value.listener()?.into_raw_fd();
         Ok(())
     })
 }

@@ -13,6 +13,11 @@ use crate::error::Result;
 /// For brig_exec_options: in a paused container too. The call returns once that is resumed.
 pub const BRIG_EXEC_IGNORE_PAUSED: u64 = 1;
 
+/// For brig_exec_options: the caller answers what the program's seccomp filter notifies of, in a container that was
+/// created with BRIG_CREATE_SECCOMP_FD: it takes the listener with brig_process_seccomp_fd(). Without this,
+/// nothing can be executed there.
+pub const BRIG_EXEC_SECCOMP_FD: u64 = 2;
+
 /// What to execute. BRIG_INIT(brig_exec_options) and set what you need.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -53,12 +58,14 @@ fn exec_options<'a>(pointer: *const brig_exec_options) -> Result<ExecOptions<'a>
         return Err(invalid("reserved", "is not zero"));
     }
     let (stdio, fds) = files(given.stdio, given.fds, given.fd_count)?;
+    let flags = known_flags(given.flags, BRIG_EXEC_IGNORE_PAUSED | BRIG_EXEC_SECCOMP_FD)?;
     Ok(ExecOptions {
         process: string("process", given.process)?.to_bytes(),
         cgroup: optional(given.cgroup).map(|cgroup| text("cgroup", cgroup)).transpose()?,
         stdio,
         fds,
-        ignore_paused: known_flags(given.flags, BRIG_EXEC_IGNORE_PAUSED)? & BRIG_EXEC_IGNORE_PAUSED != 0,
+        ignore_paused: flags & BRIG_EXEC_IGNORE_PAUSED != 0,
+        takes_listener: flags & BRIG_EXEC_SECCOMP_FD != 0,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })
 }

@@ -116,6 +116,25 @@ pub unsafe extern "C" fn brig_process_console(
     })
 }
 
+/// Stores in `*fd` the listener of the process's seccomp filter, as brig_container_seccomp_fd() does for the
+/// container's own: of a program that was executed with BRIG_EXEC_SECCOMP_FD. Each execution has one of its own.
+///
+/// # Safety
+/// `process` is NULL or a handle; `fd` and `error` are NULL or places for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_process_seccomp_fd(
+    process: *mut brig_process,
+    fd: *mut c_int,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let process = handle(process)?;
+        let place = output("fd", fd)?;
+        *place = process.value.listener()?.into_raw_fd();
+        Ok(())
+    })
+}
+
 /// Waits for the end of the process, `timeout_ms` at most; -1 is for ever and 0 does not wait. At the
 /// timeout the answer is BRIG_ERR_CANCELED. Once the pidfd is readable, 0 is enough. May be called
 /// again, from any thread.

@@ -8,7 +8,7 @@ use brig_wire::kind;
 
 use super::files::{Files, above};
 use super::newborn::Newborn;
-use super::{Talk, talk};
+use super::{Record, Talk, listener, talk};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
 use crate::plan;
@@ -24,6 +24,8 @@ pub struct ExecRequest<'a> {
     pub pid: i32,
     /// The cgroups to enter.
     pub cgroup: &'a Cgroup,
+    /// The container's record.
+    pub record: &'a Record,
     /// The program's descriptors 0, 1, 2 and on.
     pub files: Vec<BorrowedFd<'a>>,
     /// Readable: give up.
@@ -36,6 +38,8 @@ pub struct Executed {
     pub child: Child,
     /// Its terminal, if it asked for one.
     pub console: Option<OwnedFd>,
+    /// The listener of its filter, if its caller is to answer notifications.
+    pub listener: Option<OwnedFd>,
 }
 
 /// Starts a program in the container; returns once it runs.
@@ -76,13 +80,21 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
 
     let mut forks = request.plan.forks;
     let mut console = None;
+    let mut listener = None;
+    let mut listens = request.plan.listens;
     while let Some(received) = talk.next(request.cancel)? {
         match (received.message.kind, received.message.value as i32) {
             (kind::CONSOLE, _) if console.is_none() => console = received.file,
-            // From here on it is in reach of the container: nothing but a failure is believed.
+            // From here on it is in reach of the container: nothing but a listener and a failure is believed.
             (kind::FORKED, pid) if forks => {
                 newborn.replace(pid, received.file)?;
                 forks = false;
+            }
+            (kind::LISTENER, _) if listens && !forks => {
+                let file = received.file.ok_or_else(listener::none)?;
+                listener = listener::hand_over(request.record, "running", newborn.child()?.pid, file)?;
+                talk.reply(None, None)?;
+                listens = false;
             }
             _ => return Err(talk.error(steps, &received)),
         }
@@ -91,5 +103,5 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     if forks {
         return Err(talk::death(&newborn.child()?.pidfd));
     }
-    Ok(Executed { child: newborn.grown()?, console })
+    Ok(Executed { child: newborn.grown()?, console, listener })
 }

@@ -29,5 +29,5 @@ pub fn read(directory: &Path, record: &Record) -> Result<Option<Filter>> {
     if program.is_empty() || !program.len().is_multiple_of(size_of::<libc::sock_filter>()) {
         return Err(Error::new(Kind::Failed, format!("{} is no seccomp filter", path.display())));
     }
-    Ok(Some(Filter { flags, program }))
+    Ok(Some(Filter { flags, program, listener: record.listener.clone() }))
 }

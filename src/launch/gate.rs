@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use brig_wire::{Message, kind};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::socket::{Received, receive, send};
 
 const NAME: &str = "start";
@@ -42,12 +42,14 @@ pub enum Answer {
     Running,
     /// A step failed.
     Failed(Received),
+    /// The listener of the filter could not be given to anybody.
+    Unheard(Error),
     /// Nobody waits.
     Closed,
 }
 
-/// Tells init to go on and waits for what comes of it.
-pub fn start(directory: &Path) -> Result<Answer> {
+/// Tells init to go on and waits for what comes of it. `take` is called with the listener of a filter that has one.
+pub fn start(directory: &Path, mut take: impl FnMut(OwnedFd) -> Result<()>) -> Result<Answer> {
     let what = || "cannot reach the start gate";
     let socket = seqpacket(SocketFlags::CLOEXEC).context(what)?;
     let opened = open_directory(directory).context(what)?;
@@ -66,9 +68,23 @@ pub fn start(directory: &Path) -> Result<Answer> {
     if receive(&socket).context(what)?.is_none() {
         return Ok(Answer::Closed);
     }
-    let answer = receive(&socket).context(what)?;
+    let answer = loop {
+        match receive(&socket).context(what)? {
+            Some(Received { message: Message { kind: kind::LISTENER, .. }, file: Some(file), .. }) => {
+                if let Err(error) = take(file) {
+                    break Answer::Unheard(error);
+                }
+                match send(&socket, &Message { kind: kind::REPLY, ..Message::default() }, &[]) {
+                    // It will be heard of next.
+                    Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
+                    result => result.context(what)?,
+                }
+            }
+            answer => break answer.map_or(Answer::Running, Answer::Failed),
+        }
+    };
     let _ = std::fs::remove_file(directory.join(NAME));
-    Ok(answer.map_or(Answer::Running, Answer::Failed))
+    Ok(answer)
 }
 
 fn seqpacket(flags: SocketFlags) -> io::Result<OwnedFd> {

@@ -9,6 +9,7 @@ mod filter;
 pub mod gate;
 pub mod hooks;
 mod id_map;
+mod listener;
 mod maps;
 mod net_devices;
 mod newborn;
@@ -212,19 +213,28 @@ fn start_hooks(spec: &Spec) -> bool {
 
 /// What became of a start.
 pub enum Started {
-    /// The program runs.
-    Running,
+    /// The program runs. If its caller is to answer notifications, with the listener for that.
+    Running(Option<OwnedFd>),
     /// The container's init could not run it, and ends.
     Failed(Error),
+    /// Nobody answers notifications of the filter; init has to be ended.
+    Unheard(Error),
     /// There is no init that waits.
     NobodyWaits,
 }
 
 /// Lets a created container run its program.
 pub fn start(directory: &Path, record: &Record) -> Result<Started> {
-    Ok(match gate::start(directory)? {
-        gate::Answer::Running => Started::Running,
+    let pid = record.init.as_ref().map_or(0, |init| init.pid);
+    let mut taken = None;
+    let answer = gate::start(directory, |file| {
+        taken = listener::hand_over(record, "created", pid, file)?;
+        Ok(())
+    })?;
+    Ok(match answer {
+        gate::Answer::Running => Started::Running(taken),
         gate::Answer::Closed => Started::NobodyWaits,
+        gate::Answer::Unheard(error) => Started::Unheard(error),
         gate::Answer::Failed(Received { message, text, .. }) => {
             Started::Failed(plan::Place::failure(record.after_gate.get(&message.step), &message, &text))
         }

@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Hook;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
+use crate::plan::seccomp::Listener;
 use crate::plan::{Common, Place};
 use crate::sys::pidfd;
 
@@ -71,6 +72,8 @@ pub struct Record {
     pub filter: Option<u32>,
     /// Whether it has a session keyring, which an exec joins.
     pub keyring: bool,
+    /// Who answers what that notifies of.
+    pub listener: Option<Listener>,
     /// Hooks that are still to come.
     pub poststart: Vec<Hook>,
     /// Hooks that are still to come.
@@ -149,6 +152,7 @@ impl Record {
             common: Common::default(),
             filter: None,
             keyring: false,
+            listener: None,
             poststart: Vec::new(),
             poststop: Vec::new(),
             init: None,
@@ -163,6 +167,11 @@ impl Record {
 
     /// The state as the spec defines it, with the fields that runc adds (rootfs, created, owner).
     pub fn state(&self, status: &str, pid: Option<i32>) -> String {
+        serde_json::to_string_pretty(&self.state_value(status, pid)).unwrap_or_default()
+    }
+
+    /// The same as part of another document.
+    pub fn state_value(&self, status: &str, pid: Option<i32>) -> Value {
         let mut state = json!({
             "ociVersion": self.oci_version,
             "id": self.id,
@@ -176,7 +185,7 @@ impl Record {
             state["annotations"] = json!(self.annotations);
         }
         state["owner"] = json!(owner_name(self.owner));
-        serde_json::to_string_pretty(&state).unwrap_or_default()
+        state
     }
 }
 

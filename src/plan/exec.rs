@@ -38,6 +38,8 @@ pub struct Exec {
     pub forks: bool,
     /// Whether it enters the unified cgroup by itself too, with those of version 1: it has to be somewhere else before.
     pub enters: bool,
+    /// Whether its filter has a listener.
+    pub listens: bool,
 }
 
 impl Exec {
@@ -55,6 +57,9 @@ impl Exec {
         oom_score(&mut steps, process, "/oomScoreAdj")?;
         // By the procfs of the host, which is let go with its mount namespace.
         labels::process(&mut steps, process, "")?;
+        if container.keyring.is_some() {
+            labels::keyring_label(&mut steps, process, "")?;
+        }
         scheduling::io_priority(&mut steps, process, "/ioPriority");
         // Before anybody in the container can see it (CVE-2016-9962).
         steps.origin("").push(Step::Undumpable {});
@@ -67,7 +72,7 @@ impl Exec {
         }
         join(&mut steps, container.namespaces);
         if let Some(id) = container.keyring {
-            labels::keyring(&mut steps, id, process, "")?;
+            labels::keyring(&mut steps, id)?;
         }
         devices::console(steps.origin("/terminal"), process);
         program.files(&mut steps);
@@ -79,7 +84,8 @@ impl Exec {
         }
         program.session(&mut steps);
         program.execute(&mut steps)?;
-        Ok(Self { steps, forks, enters })
+        let listens = container.filter.is_some_and(|filter| filter.listener.is_some());
+        Ok(Self { steps, forks, enters, listens })
     }
 }
 

@@ -37,19 +37,19 @@ pub fn process(steps: &mut Steps, process: &Process, at: &str) -> Result<()> {
     Ok(())
 }
 
-/// The session keyring of the container `id`, by which it keeps its keys from the host and from others. It has the label
-/// of the process.
-pub fn keyring(steps: &mut Steps, id: &str, process: &Process, at: &str) -> Result<()> {
-    let label = selinux_label(process, at)?;
-    if let Some((label, pointer)) = &label {
-        steps.origin(pointer.as_str()).push(Step::OpenProc {});
-        steps.push(Step::ProcSelf { path: c"attr/keycreate", value: label });
+/// The label that the session keyring is to have: that of the process. execve(2) forgets what new keys are labelled.
+pub fn keyring_label(steps: &mut Steps, process: &Process, at: &str) -> Result<()> {
+    if let Some((label, pointer)) = selinux_label(process, at)? {
+        steps.origin(pointer).push(Step::OpenProc {});
+        steps.push(Step::ProcSelf { path: c"attr/keycreate", value: &label });
     }
+    Ok(())
+}
+
+/// The session keyring of the container `id`, by which it keeps its keys from the host and from others.
+pub fn keyring(steps: &mut Steps, id: &str) -> Result<()> {
     let name = text(format!("_ses.{id}"), "")?;
     steps.origin("").push(Step::SessionKeyring { name: &name, permissions: KEYRING_PERMISSIONS });
-    if let Some((_, pointer)) = label {
-        steps.origin(pointer).push(Step::ProcSelf { path: c"attr/keycreate", value: c"\n" });
-    }
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub use failure::{Place, failure, places_after_gate};
 pub use namespaces::Namespaces;
 use scheduling::Moment;
 
+use seccomp::Filter;
+
 use crate::cgroup;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::spec;
@@ -62,6 +64,8 @@ pub struct Inputs<'a> {
     pub supervised: bool,
     /// The id, which names the session keyring; `None`: that of the caller stays.
     pub keyring: Option<&'a str>,
+    /// The caller takes the listener of a seccomp filter that has no socket to send it to.
+    pub takes_listener: bool,
 }
 
 /// A compiled plan.
@@ -77,7 +81,7 @@ pub struct Plan {
     /// What every program of the container has, for the record.
     pub common: Common,
     /// The seccomp filter, for the record.
-    pub filter: Option<seccomp::Filter>,
+    pub filter: Option<Filter>,
     /// The root filesystem, for the record; `None` if it came as a descriptor.
     pub rootfs: Option<PathBuf>,
 }
@@ -157,7 +161,7 @@ impl Context<'_> {
 
 /// Compiles the spec, which the spec room has validated. With a `filter` that is known already, the spec need not have
 /// its section.
-pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<seccomp::Filter>) -> Result<Plan> {
+pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<Filter>) -> Result<Plan> {
     let linux = spec.linux().as_ref().ok_or_else(|| Error::config("/linux", "is required"))?;
     let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
     let namespaces = Namespaces::read(linux, inputs.privileged);
@@ -174,7 +178,8 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<seccomp::Filter>
     scheduling::io_priority(&mut steps, process, "/process/ioPriority");
     context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
     if let Some(id) = inputs.keyring {
-        labels::keyring(&mut steps, id, process, "/process")?;
+        labels::keyring_label(&mut steps, process, "/process")?;
+        labels::keyring(&mut steps, id)?;
     }
     host_names(&mut steps, &context)?;
     let rootfs = root(&mut steps, &mut context)?;
@@ -192,6 +197,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<seccomp::Filter>
         (None, Some(seccomp)) => seccomp::compile(seccomp, inputs.seccomp_text, inputs.seccomp_cache)?,
         (known, _) => known,
     };
+    if let (Some(Filter { listener: Some(listener), .. }), Some(seccomp)) = (&filter, linux.seccomp()) {
+        listener.check(seccomp, inputs.takes_listener)?;
+    }
     let common = Common::compile(linux)?;
     let program = process::Program {
         process,

@@ -10,7 +10,7 @@ use oci_spec::runtime::{Capabilities, PosixRlimitType as Rlimit, Process};
 
 use super::builder::{path, text, texts, with_strings};
 use super::scheduling::{self, Moment};
-use super::seccomp::Filter;
+use super::seccomp::{self, Filter};
 use super::{Common, Steps, devices};
 use crate::error::{Error, Result};
 
@@ -125,8 +125,15 @@ impl Program<'_> {
             self.set_all_capabilities(steps, &self.capabilities()?);
         }
         if let Some(filter) = self.filter {
-            let step = Step::Seccomp { flags: filter.flags, program: &filter.program };
-            steps.origin("/linux/seccomp").push(step);
+            steps.origin("/linux/seccomp");
+            if filter.listener.is_some() {
+                let [notifying, rest] = &seccomp::split(filter);
+                steps.push(Step::SeccompListener { flags: filter.flags, program: notifying });
+                let flags = filter.flags & !(seccomp::WAIT_KILLABLE_RECV as u32);
+                steps.push(Step::Seccomp { flags, program: rest });
+            } else {
+                steps.push(Step::Seccomp { flags: filter.flags, program: &filter.program });
+            }
         }
         if self.filter_first() {
             self.set_all_capabilities(steps, &self.capabilities()?);

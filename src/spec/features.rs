@@ -96,7 +96,6 @@ fn memory_policy() -> Value {
 }
 
 fn seccomp() -> Value {
-    let notify = has("/linux/seccomp/syscalls/*/action");
     let actions = [
         ("SCMP_ACT_ALLOW", libc::SECCOMP_RET_ALLOW),
         ("SCMP_ACT_ERRNO", libc::SECCOMP_RET_ERRNO),
@@ -110,15 +109,14 @@ fn seccomp() -> Value {
     ];
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     let flags = [
-        ("SECCOMP_FILTER_FLAG_LOG", libc::SECCOMP_FILTER_FLAG_LOG, true),
-        ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW, true),
-        ("SECCOMP_FILTER_FLAG_TSYNC", libc::SECCOMP_FILTER_FLAG_TSYNC, true),
+        ("SECCOMP_FILTER_FLAG_LOG", libc::SECCOMP_FILTER_FLAG_LOG),
+        ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW),
+        ("SECCOMP_FILTER_FLAG_TSYNC", libc::SECCOMP_FILTER_FLAG_TSYNC),
         // Allowed together with a listener only.
-        ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | listener, notify),
+        ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | listener),
     ];
-    let of_kernel =
-        actions.iter().filter(|(name, code)| (notify || *name != "SCMP_ACT_NOTIFY") && sys::seccomp::has_action(*code));
-    let supported = flags.iter().filter(|(_, bits, built)| *built && sys::seccomp::has_flags(*bits as u32));
+    let of_kernel = actions.iter().filter(|(_, code)| sys::seccomp::has_action(*code));
+    let supported = flags.iter().filter(|(_, bits)| sys::seccomp::has_flags(*bits as u32));
     json!({
         "enabled": true,
         "actions": of_kernel.map(|(name, _)| *name).collect::<Vec<_>>(),

@@ -8,16 +8,10 @@ use serde_json::Value;
 use super::pointer::each;
 use crate::error::{Error, Kind, Result};
 
-/// A place (see [`each`]), the value there that it is about (any, if `None`), and what is missing.
-type Row = (&'static str, Option<&'static str>, &'static str);
+/// A place (see [`each`]), and what is missing.
+type Row = (&'static str, &'static str);
 
-const TABLE: &[Row] = &[
-    ("/linux/intelRdt", None, "Intel RDT"),
-    ("/linux/seccomp/listenerPath", None, SECCOMP_NOTIFY),
-    ("/linux/seccomp/syscalls/*/action", Some("SCMP_ACT_NOTIFY"), SECCOMP_NOTIFY),
-];
-
-const SECCOMP_NOTIFY: &str = "seccomp notifications";
+const TABLE: &[Row] = &[("/linux/intelRdt", "Intel RDT")];
 
 /// Whether a configuration that uses `place` is refused.
 pub fn refuses(place: &str) -> bool {
@@ -32,9 +26,9 @@ pub fn check(document: &Value) -> Result<()> {
             Error::config(at, format!("brig does not support {what} yet")).kind(Kind::Unsupported)
         });
     };
-    for (place, only, what) in TABLE {
+    for (place, what) in TABLE {
         each(document, place, &mut |at, value| {
-            if !value.is_null() && only.is_none_or(|only| value == only) {
+            if !value.is_null() {
                 refuse(at.to_string(), what);
             }
         });

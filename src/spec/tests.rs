@@ -117,11 +117,13 @@ fn the_features_are_those_of_the_tables() {
         }
         load(with(&changes).as_bytes()).unwrap();
     }
-    for (list, field) in [("actions", "defaultAction"), ("archs", "architectures/-"), ("supportedFlags", "flags/-")] {
+    for (list, field) in [("actions", "syscalls/-"), ("archs", "architectures/-"), ("supportedFlags", "flags/-")] {
         for name in names(&format!("/linux/seccomp/{list}")) {
+            let rule = json!({ "names": ["mkdir"], "action": name });
+            let value = if list == "actions" { rule } else { json!(name) };
             let changes = [
                 ("/linux/seccomp/defaultAction", json!("SCMP_ACT_ALLOW")),
-                (&format!("/linux/seccomp/{field}"), json!(name)),
+                (&format!("/linux/seccomp/{field}"), value),
             ];
             load(with(&changes).as_bytes()).unwrap();
         }

@@ -12,6 +12,9 @@ use crate::error::{Context, Result};
 const EXEC: MemfdFlags = MemfdFlags::from_bits_retain(0x10);
 const SEAL_EXEC: SealFlags = SealFlags::from_bits_retain(0x20);
 
+/// Neither the content nor these seals.
+const UNCHANGED: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
+
 /// A program that can be executed but never changed, not even by root: what runs as the container's init
 /// cannot be a way back to a file of the host (CVE-2019-5736).
 pub fn program(name: &str, content: &[u8]) -> Result<OwnedFd> {
@@ -22,16 +25,16 @@ pub fn program(name: &str, content: &[u8]) -> Result<OwnedFd> {
     };
     let mut file = std::fs::File::from(file);
     file.write_all(content).context(|| "cannot fill a memfd")?;
-    let seals = seals | SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-    fcntl_add_seals(&file, seals).context(|| "cannot seal a memfd")?;
+    fcntl_add_seals(&file, seals | UNCHANGED).context(|| "cannot seal a memfd")?;
     Ok(file.into())
 }
 
-/// A file with `content`, read from its start.
+/// A file with `content` that nobody can change, read from its start. init maps its plan, and relies on that.
 pub fn data(name: &str, content: &[u8]) -> Result<OwnedFd> {
-    let file = memfd_create(name, MemfdFlags::CLOEXEC).context(|| "cannot make a memfd")?;
+    let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).context(|| "cannot make a memfd")?;
     let mut file = std::fs::File::from(file);
     file.write_all(content).context(|| "cannot fill a memfd")?;
+    fcntl_add_seals(&file, UNCHANGED).context(|| "cannot seal a memfd")?;
     rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0)).context(|| "cannot rewind a memfd")?;
     Ok(file.into())
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What seccomp(2) of this kernel can do. Asking changes nothing.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
 
 /// Whether filters may return this SECCOMP_RET_* action.
@@ -17,4 +18,13 @@ pub fn has_flags(flags: u32) -> bool {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, ptr::null::<libc::sock_fprog>())
     };
     result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
+}
+
+/// Whether this file is the listener of a filter.
+pub fn is_listener(file: impl AsFd) -> bool {
+    // A listener looks for the notification with this number, and has none; other files have no such request.
+    let (id, request) = (u64::MAX, libc::SECCOMP_IOCTL_NOTIF_ID_VALID);
+    // SAFETY: the kernel reads one u64 from the pointer.
+    let result = unsafe { libc::ioctl(file.as_fd().as_raw_fd(), request as _, &raw const id) };
+    result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT)
 }

@@ -81,6 +81,9 @@ int main(void)
     INVALID(brig_container_console(NULL, &fd, &error));
     INVALID(brig_container_console(container, NULL, &error));
     EXPECT(BRIG_ERR_NOT_FOUND, brig_container_console(container, &fd, &error));
+    INVALID(brig_container_seccomp_fd(NULL, &fd, &error));
+    INVALID(brig_container_seccomp_fd(container, NULL, &error));
+    EXPECT(BRIG_ERR_NOT_FOUND, brig_container_seccomp_fd(container, &fd, &error));
 
     /* More programs in a container */
     execution.process = "{}";
@@ -102,6 +105,9 @@ int main(void)
     INVALID(brig_process_console(NULL, &fd, &error));
     INVALID(brig_process_console(init, NULL, &error));
     EXPECT(BRIG_ERR_NOT_FOUND, brig_process_console(init, &fd, &error));
+    INVALID(brig_process_seccomp_fd(NULL, &fd, &error));
+    INVALID(brig_process_seccomp_fd(init, NULL, &error));
+    EXPECT(BRIG_ERR_NOT_FOUND, brig_process_seccomp_fd(init, &fd, &error));
     INVALID(brig_process_wait(NULL, 0, &end, &error));
     INVALID(brig_process_wait(init, 0, NULL, &error));
     INVALID(brig_process_wait(init, 0, &sizeless, &error));

@@ -3,8 +3,9 @@
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
-use brig_wire::{Act, Numbers, POINT_COMMIT, Step};
+use brig_wire::{Act, Numbers, POINT_COMMIT, Step, kind};
 use nix::unistd::pipe;
 
 use crate::harness::{Plan, Session, Temp, failure, memfd, string};
@@ -131,6 +132,39 @@ fn the_filter_applies_to_the_program() {
     assert_eq!((session.status("Seccomp"), session.status("Seccomp_filters")), ("2".into(), "1".into()));
     let empty = Plan::new().step(Step::Seccomp { flags: 0, program: &[] });
     assert_eq!(failure(&empty), (Act::Step, libc::EINVAL));
+}
+
+#[test]
+fn a_listener_is_given_away_before_the_program_runs() {
+    // All is allowed but mkdir(2), of which the listener is notified.
+    let filter = |code: u16, jt: u8, jf: u8, k: u32| [&code.to_ne_bytes()[..], &[jt, jf], &k.to_ne_bytes()].concat();
+    let program = [
+        filter(0x20, 0, 0, 0),
+        filter(0x15, 0, 1, libc::SYS_mkdirat as u32),
+        filter(0x06, 0, 0, libc::SECCOMP_RET_USER_NOTIF),
+        filter(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+    .concat();
+    let plan = Plan::new()
+        .steps([Step::NoNewPrivileges {}, Step::SeccompListener { flags: 0, program: &program }])
+        .shell("exit 3");
+    let mut session = plan.start(0);
+    let (message, _, listener) = session.receive().expect("a listener");
+    assert_eq!((message.kind, message.step), (kind::LISTENER, 1));
+    let listener = listener.expect("a file");
+    let link = format!("/proc/self/fd/{}", listener.as_raw_fd());
+    assert_eq!(fs::read_link(link).expect("a link"), Path::new("anon_inode:seccomp notify"));
+    // It waits.
+    assert_eq!(session.status("Seccomp_filters"), "1");
+    session.reply(None);
+    assert!(session.receive().is_none());
+    assert_eq!(session.exit_code(), 3);
+
+    // Nobody takes it: nothing runs.
+    let mut session = plan.start(0);
+    session.receive().expect("a listener");
+    session.socket = None;
+    assert_eq!(session.exit_code(), 1);
 }
 
 #[test]

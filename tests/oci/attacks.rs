@@ -316,3 +316,41 @@ fn a_target_is_swapped_for_a_link() {
     });
     println!("{TRIES} creates during {} swaps: {inside} inside, {refused} refused", swaps.load(Ordering::Relaxed));
 }
+
+/// What is copied into a tmpfs changes places with a link to the host, and a file with a directory, all the time.
+#[test]
+fn what_is_copied_is_swapped_for_a_link() {
+    const TRIES: usize = 60;
+    let lab = lab();
+    let canary = Canary::new(&lab);
+    lab.write(&["find", "/data"], |spec| edit::mount(spec, "/data", "tmpfs", "tmpfs", &["tmpcopyup"]));
+    let data = lab.rootfs().join("data");
+    fs::create_dir_all(data.join("directory")).unwrap();
+    for index in 0..200 {
+        fs::write(data.join("directory").join(index.to_string()), "x").unwrap();
+    }
+    fs::write(data.join("file"), "x").unwrap();
+    symlink(&canary.path, data.join("link")).unwrap();
+    symlink(canary.path.join("bird"), data.join("another")).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                for (one, other) in [("directory", "link"), ("file", "another"), ("directory", "file")] {
+                    renameat_with(CWD, data.join(one), CWD, data.join(other), RenameFlags::EXCHANGE).unwrap();
+                }
+            }
+        });
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..TRIES {
+                let done = lab.run();
+                assert!(matches!(done.code(), Some(0 | 1)), "{}", done.err());
+                assert!(!done.out().contains("bird"), "{}", done.out());
+                canary.assert_alive("a copy");
+                lab.assert_clean();
+            }
+        }));
+        stop.store(true, Ordering::Relaxed);
+        outcome.unwrap();
+    });
+}

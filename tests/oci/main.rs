@@ -28,6 +28,7 @@ mod personality;
 mod plans;
 mod resources;
 mod scheduling;
+mod seccomp;
 #[cfg(feature = "fault-injection")]
 mod supervised;
 #[cfg(feature = "fault-injection")]

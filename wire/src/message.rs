@@ -35,6 +35,9 @@ pub mod kind {
     /// init → host: a [`Supervise`](crate::Step::Supervise) was done; `value` is the pid of the child, and its pidfd is
     /// attached. The sender stays, says no more, and waits for the child's end.
     pub const SUPERVISED: u32 = 10;
+    /// init → host, or over the start connection: the attached file is the listener of the filter that was just loaded.
+    /// init waits for a [`REPLY`], since with execve(2) it loses its own copy.
+    pub const LISTENER: u32 = 20;
 }
 
 /// In the value of a reply: a file with the hook state.

@@ -268,6 +268,9 @@ steps! { 'a;
     72 NoNewPrivileges {}
     /// seccomp(2), SECCOMP_SET_MODE_FILTER with `flags`; `program` is an array of struct sock_filter.
     73 Seccomp { flags: u32, program: &'a [u8] }
+    /// The same with SECCOMP_FILTER_FLAG_NEW_LISTENER; sends LISTENER and waits for the REPLY. If the host is gone, exits.
+    /// What the program does not let pass are only calls that are notified of, and never sendmsg(2).
+    100 SeccompListener { flags: u32, program: &'a [u8] }
     /// Makes sure of the program before anyone waits for it: the first of `candidates` that is a regular file and
     /// executable for the effective user becomes the `program` register.
     74 FindProgram { candidates: Strings<'a> }

@@ -23,8 +23,7 @@ pub const INSTRUCTION_SIZE: usize = 8;
 /// Compiles the section.
 pub fn program(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
     let fallback = action(seccomp.default_action(), seccomp.default_errno_ret());
-    let fallback = fallback.ok_or_else(|| notify("/linux/seccomp/defaultAction"))?;
-    let rules = rules(seccomp, fallback)?;
+    let rules = rules(seccomp, fallback);
     let undecided = layers::undecided(&rules);
     let mut layers = layers::split(rules);
     let last = layers.pop().unwrap_or_default();
@@ -45,11 +44,10 @@ pub fn program(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
 }
 
 /// The rules one by one.
-fn rules(seccomp: &LinuxSeccomp, fallback: ScmpAction) -> Result<Vec<Rule>> {
+fn rules(seccomp: &LinuxSeccomp, fallback: ScmpAction) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (entry, item) in seccomp.syscalls().iter().flatten().enumerate() {
-        let action = action(item.action(), item.errno_ret())
-            .ok_or_else(|| notify(&format!("/linux/seccomp/syscalls/{entry}/action")))?;
+        let action = action(item.action(), item.errno_ret());
         // libseccomp refuses rules that do what is done anyway.
         if action == fallback {
             continue;
@@ -74,7 +72,7 @@ fn rules(seccomp: &LinuxSeccomp, fallback: ScmpAction) -> Result<Vec<Rule>> {
             }));
         }
     }
-    Ok(rules)
+    rules
 }
 
 /// Has libseccomp compile these rules, for all architectures of the section.
@@ -122,19 +120,19 @@ fn condition(arg: &LinuxSeccompArg) -> ScmpArgCompare {
     ScmpArgCompare::new(arg.index() as u32, operator, value)
 }
 
-/// `None` for a notification. An errno that is not given is EPERM.
-fn action(action: Action, errno: Option<u32>) -> Option<ScmpAction> {
+/// An errno that is not given is EPERM.
+fn action(action: Action, errno: Option<u32>) -> ScmpAction {
     let value = errno.unwrap_or(libc::EPERM as u32) as u16;
-    Some(match action {
+    match action {
         Action::ScmpActKill | Action::ScmpActKillThread => ScmpAction::KillThread,
         Action::ScmpActKillProcess => ScmpAction::KillProcess,
         Action::ScmpActTrap => ScmpAction::Trap,
         Action::ScmpActErrno => ScmpAction::Errno(value.into()),
-        Action::ScmpActNotify => return None,
+        Action::ScmpActNotify => ScmpAction::Notify,
         Action::ScmpActTrace => ScmpAction::Trace(value),
         Action::ScmpActLog => ScmpAction::Log,
         Action::ScmpActAllow => ScmpAction::Allow,
-    })
+    }
 }
 
 /// The name that libseccomp has for it.
@@ -175,10 +173,6 @@ fn export(filter: &ScmpFilterContext) -> Result<Vec<u8>> {
     let mut program = Vec::new();
     file.rewind().and_then(|()| file.read_to_end(&mut program)).context(|| "cannot read the filter back")?;
     Ok(program)
-}
-
-fn notify(at: &str) -> Error {
-    Error::config(at, "brig does not support seccomp notifications yet").kind(Kind::Unsupported)
 }
 
 fn failed(what: &str, error: &SeccompError) -> Error {

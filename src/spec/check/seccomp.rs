@@ -10,33 +10,41 @@ const ERRNO_MAX: u32 = 4095;
 /// SECCOMP_RET_DATA.
 const DATA_MAX: u32 = 0xffff;
 
+/// unix(7): sun_path without its NUL.
+const ADDRESS_MAX: usize = 107;
+
 fn seccomp(spec: &Spec) -> Option<&LinuxSeccomp> {
     spec.linux().as_ref()?.seccomp().as_ref()
 }
 
-/// Notifications have somebody to be sent to.
+/// Notifications can be answered. Who does so is not told by the text alone.
 pub fn listener(spec: &Spec, problems: &mut Problems) {
     let Some(seccomp) = seccomp(spec) else { return };
-    let first = seccomp.syscalls().iter().flatten().position(|rule| rule.action() == Action::ScmpActNotify);
     if seccomp.default_action() == Action::ScmpActNotify {
         // The message with the listener could not be sent any more.
         problems.add("/linux/seccomp/defaultAction", "must not be SCMP_ACT_NOTIFY: nobody could be told");
     }
-    match (seccomp.listener_path(), first) {
-        (Some(path), _) if !path.is_absolute() => {
-            problems.add("/linux/seccomp/listenerPath", format!("{path:?} is not an absolute path"));
+    if seccomp.listener_metadata().is_some() && seccomp.listener_path().is_none() {
+        problems.add("/linux/seccomp/listenerMetadata", "has no use without a listenerPath");
+    }
+    let mut notifies = false;
+    for (index, rule) in seccomp.syscalls().iter().flatten().enumerate() {
+        if rule.action() != Action::ScmpActNotify {
+            continue;
         }
-        (Some(_), None) => {
-            problems.add("/linux/seccomp/listenerPath", "has no use: no action is SCMP_ACT_NOTIFY");
+        notifies = true;
+        if let Some(name) = rule.names().iter().position(|name| name == "sendmsg") {
+            let at = format!("/linux/seccomp/syscalls/{index}/names/{name}");
+            problems.add(at, "must not be notified of: it is what the listener is sent with");
         }
-        (None, Some(index)) => {
-            let message = "SCMP_ACT_NOTIFY needs a listener in /linux/seccomp/listenerPath";
-            problems.add(format!("/linux/seccomp/syscalls/{index}/action"), message);
-        }
-        (None, None) if seccomp.listener_metadata().is_some() => {
-            problems.add("/linux/seccomp/listenerMetadata", "has no use without a listenerPath");
-        }
-        _ => {}
+    }
+    // config-linux.md, "Seccomp": ignored otherwise.
+    let Some(path) = seccomp.listener_path().as_ref().filter(|_| notifies) else { return };
+    let at = "/linux/seccomp/listenerPath";
+    if !path.is_absolute() {
+        problems.add(at, format!("{path:?} is not an absolute path"));
+    } else if path.as_os_str().len() > ADDRESS_MAX {
+        problems.add(at, format!("must have at most {ADDRESS_MAX} bytes, as the address of a socket"));
     }
 }
 

@@ -190,6 +190,14 @@ fn the_rest() {
         ("/hooks/prestart/-", json!({ "path": "/bin/hook", "timeout": 1 })),
         ("/annotations", json!({ "org.example/x": "" })),
         ("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38 })),
+        // Ignored where nothing is notified of.
+        ("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ERRNO", "listenerPath": "x", "listenerMetadata": "" })),
+        (
+            "/linux/seccomp",
+            json!({ "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x", "listenerMetadata": "{}",
+                "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
+                "syscalls": [{ "names": ["write", "execve"], "action": "SCMP_ACT_NOTIFY" }] }),
+        ),
     ] {
         accepted(&[(at, value)]);
     }

@@ -6,7 +6,6 @@ mod mounts;
 mod namespaces;
 mod process;
 mod root;
-mod seccomp;
 mod terminal;
 mod users;
 

@@ -2,7 +2,8 @@
 //! The program: its arguments, environment, identity, privileges and limits.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -47,6 +48,27 @@ fn home_is_that_of_the_user_unless_it_is_given() {
         fs::write(lab.rootfs().join("etc/passwd"), passwd).unwrap();
         assert_eq!(lab.run().success(), home, "uid {uid}");
     }
+}
+
+/// To open a device can be enough for it to do something. Whether a FIFO was opened its writer sees.
+#[test]
+fn an_image_without_an_ordinary_passwd() {
+    let lab = lab();
+    lab.write(&["sh", "-c", "echo $HOME"], edit::nothing);
+    let passwd = lab.rootfs().join("etc/passwd");
+    fs::remove_file(&passwd).unwrap();
+    assert!(Command::new("mkfifo").arg(&passwd).status().unwrap().success());
+    let mut writer = Command::new("sh").args(["-c", "exec 3> \"$1\"", "sh"]).arg(&passwd).spawn().unwrap();
+    assert_eq!(lab.run().success(), "/");
+    assert!(writer.try_wait().unwrap().is_none(), "it was opened");
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+
+    // A way out of the root, had it its host's /proc.
+    fs::remove_file(&passwd).unwrap();
+    symlink("/proc/self/root/etc/group", &passwd).unwrap();
+    fs::write(lab.rootfs().join("etc/group"), "root:x:0:0::/magic:\n").unwrap();
+    assert_eq!(lab.run().success(), "/");
 }
 
 #[test]

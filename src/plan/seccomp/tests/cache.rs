@@ -69,6 +69,26 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn one_that_notifies_is_compiled_once_whoever_is_told() {
+    let place = Directory::new();
+    let mut json = serde_json::to_value(numbered(6500)).unwrap();
+    json["syscalls"][0]["action"] = json!("SCMP_ACT_NOTIFY");
+    let mut programs = Vec::new();
+    for (flags, path) in [(json!([]), "/run/x"), (json!(["SECCOMP_FILTER_FLAG_LOG"]), "/run/y")] {
+        json["flags"] = flags;
+        json["listenerPath"] = json!(path);
+        let text = json.to_string();
+        let filter = compile(&section(json.clone()), &text, Some(&place.cache())).unwrap().unwrap();
+        assert_eq!(filter.listener.unwrap().path.as_deref(), Some(Path::new(path)));
+        assert_eq!(known(&text, Some(&place.cache())), None);
+        programs.push((filter.flags, filter.program));
+    }
+    assert_eq!((programs[0].0, programs[1].0), (0, libc::SECCOMP_FILTER_FLAG_LOG as u32));
+    assert_eq!(programs[0].1, programs[1].1);
+    assert_eq!(files(&place.cache()).len(), 1);
+}
+
+#[test]
 fn a_second_time_nothing_is_compiled() {
     let place = Directory::new();
     let (first, second) = (numbered(1000), numbered(1001));
