@@ -4,8 +4,8 @@
 //! The public surface of this crate *is* the C ABI of `include/brig.h`; everything else is private, so
 //! that a Rust client, the `brig` command among them, can use nothing that a C client cannot.
 //!
-//! The way through the house (docs/design.md): `ffi → container → launch → plan → spec`; `cgroup` hangs
-//! below `launch` and `container`; everything may use `sys` and `error`.
+//! The way through the house (docs/design.md): `ffi → container → launch → plan → spec`; `cgroup` and
+//! `rdt` hang below `launch` and `container`; everything may use `sys` and `error`.
 
 #![deny(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod ffi;
 mod launch;
 mod log;
 mod plan;
+mod rdt;
 mod spec;
 #[allow(unsafe_code)]
 mod sys;

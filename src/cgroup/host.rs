@@ -189,7 +189,7 @@ fn is_at_or_below(path: &[u8], place: &[u8]) -> bool {
 }
 
 /// Undoes the kernel's escaping of space, tab, newline and backslash as three octal digits.
-fn unescape(field: &[u8]) -> PathBuf {
+pub(crate) fn unescape(field: &[u8]) -> PathBuf {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, tail)) = rest.split_first() {

@@ -30,7 +30,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use self::dir::Dir;
-pub(crate) use self::host::{Hierarchy, Host, Layout, Version};
+pub(crate) use self::host::{Hierarchy, Host, Layout, Version, unescape};
 use crate::error::{Context, Error, Kind, Result};
 
 /// How long `remove` and `kill` wait for processes that are dying.

@@ -20,6 +20,7 @@ use crate::cgroup::{Cgroup, Host};
 use crate::error::{Context, Error, Kind, Result};
 use crate::launch::{self, Record};
 use crate::plan::{self, Plan, seccomp};
+use crate::rdt::Rdt;
 use crate::{spec, time};
 
 /// What the caller asks for.
@@ -55,6 +56,7 @@ struct Prepared {
     process: Box<RawValue>,
     bundle: PathBuf,
     cgroup: Cgroup,
+    rdt: Option<Rdt>,
     plan: Plan,
 }
 
@@ -62,9 +64,10 @@ impl Container {
     /// Creates a container.
     pub fn create(runtime: Arc<Runtime>, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
         check_id(id)?;
-        let Prepared { spec, process, bundle, cgroup, plan } = Prepared::read(&runtime, id, options)?;
+        let Prepared { spec, process, bundle, cgroup, rdt, plan } = Prepared::read(&runtime, id, options)?;
         let files = Stdio::open(options.stdio, options.fds)?;
         let mut record = record(id, &spec, process, bundle, cgroup, &plan);
+        record.rdt = rdt;
         record.keyring = !options.no_new_keyring;
 
         let directory = Directory::make(&runtime, id)?;
@@ -112,6 +115,8 @@ impl Prepared {
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
             cgroup.check(resources)?;
         }
+        let wish = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref());
+        let rdt = wish.map(|wish| Rdt::plan(wish, id)).transpose()?;
         let inputs = plan::Inputs {
             bundle: &bundle,
             rootfs_fd: options.rootfs_fd,
@@ -119,6 +124,7 @@ impl Prepared {
             host: &host,
             cgroup: &cgroup,
             seccomp_text: seccomp.unwrap_or_default(),
+            resctrl: rdt.is_some(),
             seccomp_cache: Some(&cache),
             privileged: rustix::process::geteuid().is_root(),
             no_pivot: options.no_pivot,
@@ -131,7 +137,7 @@ impl Prepared {
         if let Some(rootfs) = &plan.rootfs {
             check_rootfs(rootfs)?;
         }
-        Ok(Self { spec, process, bundle, cgroup, plan })
+        Ok(Self { spec, process, bundle, cgroup, rdt, plan })
     }
 }
 
@@ -174,6 +180,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         owner: rustix::process::geteuid().as_raw(),
         annotations: spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
         cgroup,
+        rdt: None,
         shares_pids: !plan.namespaces.makes(LinuxNamespaceType::Pid),
         namespaces: plan.namespaces.flags(),
         after_gate: plan::places_after_gate(&plan.steps),

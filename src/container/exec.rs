@@ -57,6 +57,7 @@ impl Container {
         let container = plan::Joined {
             namespaces: namespaces(&init, &record)?,
             cgroup: below.as_ref().unwrap_or(&record.cgroup),
+            resctrl: record.rdt.is_some(),
             common: &record.common,
             filter: filter.as_ref(),
             keyring: record.keyring.then_some(record.id.as_str()),

@@ -22,6 +22,7 @@ pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};
 use crate::launch::{self, Identity, Record};
+use crate::rdt::Rdt;
 use lock::Lock;
 use status::Status;
 
@@ -152,6 +153,7 @@ impl Container {
             self.end(record)?;
             // Whoever is in there nevertheless was put there from outside.
             record.cgroup.remove().or_else(|_| record.cgroup.kill().and_then(|()| record.cgroup.remove()))?;
+            record.rdt.as_ref().map_or(Ok(()), Rdt::remove)?;
             launch::hooks::poststop(record);
         }
         self.runtime.clear_notify(&self.id);

@@ -73,7 +73,11 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     };
     drop(files);
     let mut newborn = Newborn::new(child);
-    if request.plan.enters || !tasks.is_empty() {
+    // Before it forks: children follow.
+    if let Some(rdt) = &request.record.rdt {
+        rdt.join(newborn.child()?.pid)?;
+    }
+    if request.plan.enters || request.record.rdt.is_some() || !tasks.is_empty() {
         talk.cgroups(&tasks)?;
     }
     drop(tasks);

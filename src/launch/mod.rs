@@ -77,6 +77,9 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     let mut undo = Undo::new(request.directory, record)?;
     fault::at("cgroup")?;
     undo.record.cgroup.create(Version::V2)?;
+    if let Some(rdt) = &mut undo.record.rdt {
+        rdt.create()?;
+    }
     fault::at("spawn")?;
     let talk = spawn(&mut undo, request, files)?;
 
@@ -84,7 +87,11 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     fault::at("cgroups")?;
     undo.record.cgroup.create(Version::V1)?;
     let tasks = undo.record.cgroup.join_files()?;
-    if !tasks.is_empty() {
+    let first = undo.init()?.child()?.pid;
+    if let Some(rdt) = &undo.record.rdt {
+        rdt.join(first)?;
+    }
+    if !tasks.is_empty() || undo.record.rdt.is_some() {
         talk.cgroups(&tasks)?;
     }
     drop(tasks);
@@ -102,6 +109,12 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
         filter::write(request.directory, filter)?;
     }
     let pid = undo.init()?.child()?.pid;
+    if let Some(rdt) = &undo.record.rdt
+        && request.plan.namespaces.two_stages()
+    {
+        // The second of two inits, which has inherited it, but whose pid nobody has written.
+        rdt.join(pid)?;
+    }
     let init = Identity::of(pid)?;
     undo.record.init = Some(init.clone());
     undo.write()?;

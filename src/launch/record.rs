@@ -21,6 +21,7 @@ use crate::cgroup::Cgroup;
 use crate::error::{Context, Error, Kind, Result};
 use crate::plan::seccomp::Listener;
 use crate::plan::{Common, Place};
+use crate::rdt::Rdt;
 use crate::sys::pidfd;
 
 /// Raised when the format changes in a way that older versions cannot read.
@@ -57,6 +58,9 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// Its cgroups.
     pub cgroup: Cgroup,
+    /// Its groups of resctrl.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdt: Option<Rdt>,
     /// Whether it shares its pid namespace, so that its end does not end all processes.
     pub shares_pids: bool,
     /// The namespaces that are its own or were given to it, as CLONE_NEW*.
@@ -145,6 +149,7 @@ impl Record {
             owner: 0,
             annotations: BTreeMap::new(),
             cgroup: Cgroup::default(),
+            rdt: None,
             shares_pids: false,
             namespaces: 0,
             after_gate: BTreeMap::new(),

@@ -8,6 +8,7 @@ use super::newborn::Newborn;
 use super::record::Journal;
 use super::{Record, hooks, supervisor};
 use crate::error::{Error, Kind, Result};
+use crate::rdt::Rdt;
 use crate::sys::spawn::Child;
 
 /// The undoing of an unfinished create.
@@ -77,6 +78,9 @@ impl Drop for Undo<'_> {
             if let Err(error) = result {
                 log::warn!("cannot undo: {error}");
             }
+        }
+        if let Some(Err(error)) = self.record.rdt.as_ref().map(Rdt::undo) {
+            log::warn!("cannot undo: {error}");
         }
         if let Some(Ok(supervisor)) = self.supervisor.as_ref().map(Newborn::child) {
             supervisor::end(&supervisor.pidfd);

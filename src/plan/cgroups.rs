@@ -15,10 +15,10 @@ use crate::error::Result;
 use crate::spec::mount_options::attr::RDONLY;
 
 /// Enters the version 1 cgroups, which the host makes while init is at work: as late as can be. Version 2 is entered by
-/// the clone itself, unless init is to enter `all`. Written to `tasks` by the process itself, while it is single-threaded, this
+/// the clone itself. With `waits` there is something to wait for that the host does meanwhile. Written to `tasks` by the process itself, while it is single-threaded, this
 /// spares the RCU grace period of a move from outside.
-pub fn join(steps: &mut Steps, cgroup: &Cgroup, all: bool) {
-    if all || cgroup.joined().next().is_some() {
+pub fn join(steps: &mut Steps, cgroup: &Cgroup, waits: bool) {
+    if waits || cgroup.joined().next().is_some() {
         steps.origin("/linux/cgroupsPath").push(Step::JoinCgroups {});
     }
 }
@@ -30,7 +30,7 @@ pub fn enter(steps: &mut Steps, context: &mut Context<'_>) {
         return;
     }
     if !context.namespaces.two_stages() {
-        join(steps, context.inputs.cgroup, false);
+        join(steps, context.inputs.cgroup, context.inputs.resctrl);
     }
     if context.namespaces.makes(Kind::Cgroup) {
         steps.origin("/linux/namespaces").push(Step::Unshare { flags: libc::CLONE_NEWCGROUP as u32 });

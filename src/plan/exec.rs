@@ -22,6 +22,8 @@ pub struct Joined<'a> {
     pub namespaces: u64,
     /// Its cgroups, or some below them.
     pub cgroup: &'a Cgroup,
+    /// Whether it is in groups of resctrl, into which the host puts the program.
+    pub resctrl: bool,
     /// What all of its programs have.
     pub common: &'a Common,
     /// Its seccomp filter.
@@ -64,7 +66,7 @@ impl Exec {
         // Before anybody in the container can see it (CVE-2016-9962).
         steps.origin("").push(Step::Undumpable {});
         scheduling::affinity(&mut steps, initial, "/execCPUAffinity/initial")?;
-        cgroups::join(&mut steps, container.cgroup, enters);
+        cgroups::join(&mut steps, container.cgroup, enters || container.resctrl);
         let last = affinity.and_then(|affinity| affinity.cpu_affinity_final().as_deref());
         scheduling::affinity(&mut steps, last, "/execCPUAffinity/final")?;
         if scheduled == Moment::Before {

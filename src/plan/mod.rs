@@ -52,6 +52,8 @@ pub struct Inputs<'a> {
     pub cgroup: &'a cgroup::Cgroup,
     /// The section `linux.seccomp` as it is written in config.json.
     pub seccomp_text: &'a str,
+    /// Whether the host puts the container into groups of resctrl.
+    pub resctrl: bool,
     /// Where compiled seccomp filters are kept.
     pub seccomp_cache: Option<&'a Path>,
     /// Whether the caller is root of the host.
@@ -176,7 +178,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<Filter>) -> Resu
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     scheduling::io_priority(&mut steps, process, "/process/ioPriority");
-    context.namespaces.steps(&mut steps, spec, inputs.cgroup)?;
+    context.namespaces.steps(&mut steps, spec, inputs)?;
     if let Some(id) = inputs.keyring {
         labels::keyring_label(&mut steps, process, "/process")?;
         labels::keyring(&mut steps, id)?;
@@ -189,7 +191,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<Filter>) -> Resu
     devices::steps(&mut steps, &mut context)?;
     working_directory(&mut steps, process)?;
     hooks::create(&mut steps, spec, inputs.bundle)?;
-    sysctl(&mut steps, spec)?;
+    sysctl(&mut steps, &context)?;
     labels::process(&mut steps, process, "/process")?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
@@ -240,9 +242,11 @@ fn host_names(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
         steps.origin("/linux/namespaces").push(Step::LoopbackUp {});
     }
     if let Some(name) = context.spec.hostname() {
+        context.namespaces.refuse_own(Kind::Uts, "/hostname")?;
         steps.origin("/hostname").push(Step::Hostname { name: &builder::text(name, "/hostname")? });
     }
     if let Some(name) = context.spec.domainname() {
+        context.namespaces.refuse_own(Kind::Uts, "/domainname")?;
         steps.origin("/domainname").push(Step::Domainname { name: &builder::text(name, "/domainname")? });
     }
     Ok(())
@@ -328,8 +332,8 @@ fn working_directory(steps: &mut Steps, process: &Process) -> Result<()> {
     Ok(())
 }
 
-fn sysctl(steps: &mut Steps, spec: &Spec) -> Result<()> {
-    let Some(values) = spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref()) else { return Ok(()) };
+fn sysctl(steps: &mut Steps, context: &Context<'_>) -> Result<()> {
+    let Some(values) = context.spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref()) else { return Ok(()) };
     let mut values: Vec<_> = values.iter().collect();
     values.sort();
     if !values.is_empty() {
@@ -337,6 +341,9 @@ fn sysctl(steps: &mut Steps, spec: &Spec) -> Result<()> {
     }
     for (name, value) in values {
         let pointer = spec::pointer::join("/linux/sysctl", name);
+        if let Some(kind) = spec::sysctl_namespace(name) {
+            context.namespaces.refuse_own(kind, &pointer)?;
+        }
         let path = builder::text(format!("sys/{}", spec::sysctl_path(name)), &pointer)?;
         let value = builder::text(value, &pointer)?;
         steps.origin(pointer).push(Step::Sysctl { path: &path, value: &value });

@@ -6,15 +6,16 @@
 //! namespace takes its offsets before its first member. Then a first init joins and clones the
 //! second with CLONE_PARENT, so that the host stays the parent.
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use brig_wire::{POINT_MAPS, Step};
 use oci_spec::runtime::{Linux, LinuxNamespaceType as Kind, Process, Spec};
 
 use super::builder::{Slot, Steps, text};
-use super::{cgroups, scheduling};
-use crate::cgroup::Cgroup;
-use crate::error::Result;
+use super::{Inputs, cgroups, scheduling};
+use crate::error::{Error, Result};
 
 const NEWTIME: u64 = libc::CLONE_NEWTIME as u64;
 const NEWUSER: u64 = libc::CLONE_NEWUSER as u64;
@@ -85,6 +86,19 @@ impl Namespaces {
         self.new & (NEWUSER | NEWTIME) != 0 || [Kind::Pid, Kind::Time, Kind::User].iter().any(|&k| self.joins(k as u64))
     }
 
+    /// Refuses to set what `pointer` asks for if it would be set for the caller too: the container joins a namespace by
+    /// its path, but it is the one that the caller is in.
+    pub fn refuse_own(&self, kind: Kind, pointer: &str) -> Result<()> {
+        let Some(join) = self.join.iter().find(|join| join.flag == kind as u64) else { return Ok(()) };
+        let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+        let theirs = identity(&join.path);
+        if theirs.is_some() && theirs == identity(Path::new(&format!("/proc/thread-self/ns/{kind}"))) {
+            let message = format!("would be set for the host, whose own namespace {} is", join.pointer);
+            return Err(Error::config(pointer, message));
+        }
+        Ok(())
+    }
+
     /// Whether the first of two inits gets the program's scheduling policy, for the second to inherit: in a user
     /// namespace no privilege counts for that.
     pub fn schedules(&self, process: &Process) -> bool {
@@ -104,14 +118,14 @@ impl Namespaces {
 
     /// The steps up to the point where init is in all namespaces but a new cgroup namespace. Of two inits, the first
     /// one enters the cgroups.
-    pub fn steps(&self, steps: &mut Steps, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
+    pub fn steps(&self, steps: &mut Steps, spec: &Spec, inputs: &Inputs<'_>) -> Result<()> {
         // While the host may still have to write the id maps as an ordinary user, init has to stay dumpable.
         let maps = self.new & NEWUSER != 0;
         if !maps {
             steps.origin("").push(Step::Undumpable {});
         }
         if self.two_stages() {
-            cgroups::join(steps, cgroup, false);
+            cgroups::join(steps, inputs.cgroup, inputs.resctrl);
         }
         if let Some(process) = spec.process()
             && self.schedules(process)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The OCI features structure (features.md, features-linux.md): what this build does on this kernel. What is refused
-//! as not built yet is absent or false here, by the same table.
+//! The OCI features structure (features.md, features-linux.md): what this build does on this kernel.
 
 use std::path::Path;
 
@@ -8,13 +7,12 @@ use libseccomp::{ScmpAction, ScmpArch, ScmpFilterContext, ScmpVersion};
 use serde_json::{Value, json};
 
 use super::mount_options::MOUNT_OPTIONS;
-use super::not_yet;
 use crate::error::{Error, Kind, Result};
 use crate::sys;
 
 /// The features as JSON.
 pub fn features() -> Result<String> {
-    let mut features = json!({
+    let features = json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": "1.3.0",
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
@@ -26,11 +24,8 @@ pub fn features() -> Result<String> {
             "seccomp": seccomp(),
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
-            "intelRdt": {
-                "enabled": has("/linux/intelRdt"),
-                "schemata": has("/linux/intelRdt"),
-                "monitoring": has("/linux/intelRdt"),
-            },
+            "memoryPolicy": memory_policy(),
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "mountExtensions": { "idmap": { "enabled": true } },
             "netDevices": { "enabled": true },
         },
@@ -38,16 +33,8 @@ pub fn features() -> Result<String> {
         // Those that act on the host; none is listened to yet.
         "potentiallyUnsafeConfigAnnotations": [],
     });
-    if has("/linux/memoryPolicy") {
-        features["linux"]["memoryPolicy"] = memory_policy();
-    }
     let text = serde_json::to_string_pretty(&features);
     text.map_err(|error| Error::new(Kind::Bug, format!("cannot write the features: {error}")))
-}
-
-/// Whether the field at `place` is honoured.
-fn has(place: &str) -> bool {
-    !not_yet::refuses(place)
 }
 
 fn mount_options() -> Vec<&'static str> {

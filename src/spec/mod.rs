@@ -8,7 +8,6 @@ mod check;
 mod default;
 mod features;
 pub mod mount_options;
-mod not_yet;
 pub mod number_list;
 mod parse;
 pub mod personality;
@@ -22,7 +21,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-pub use check::{is_bind, may_be_mounted_in_proc, sysctl_path};
+pub use check::{RESCTRL_NAMES, is_bind, may_be_mounted_in_proc, sysctl_namespace, sysctl_path};
 pub use default::default_spec;
 pub use features::features;
 
@@ -36,7 +35,6 @@ pub fn load(json: &[u8]) -> Result<Spec> {
     let document = complete(parse::document(json)?)?;
     let spec: Spec = parse::typed(&document)?;
     check::spec(&spec)?;
-    not_yet::check(&document)?;
     Ok(spec)
 }
 
@@ -107,7 +105,6 @@ pub fn load_process(json: &[u8], own: Option<&RawValue>) -> Result<Process> {
         let document = complete(json!({ "process": object }))?;
         let Whole { process } = parse::typed(&document)?;
         check::process(&process)?;
-        not_yet::check(&document)?;
         Ok(process)
     })
 }

@@ -128,22 +128,16 @@ fn the_features_are_those_of_the_tables() {
             load(with(&changes).as_bytes()).unwrap();
         }
     }
-    // What is not, is refused.
-    for (flag, place, value) in [
-        ("/linux/apparmor/enabled", "/process/apparmorProfile", json!("x")),
-        ("/linux/selinux/enabled", "/process/selinuxLabel", json!("x")),
-        ("/linux/intelRdt/enabled", "/linux/intelRdt", json!({})),
-        ("/linux/netDevices/enabled", "/linux/netDevices/eth0", json!({})),
-        ("/linux/memoryPolicy/modes", "/linux/memoryPolicy", json!({ "mode": "MPOL_LOCAL" })),
-        (
-            "/linux/mountExtensions/idmap/enabled",
-            "/mounts/0/uidMappings",
-            json!([{ "containerID": 0, "hostID": 1, "size": 1 }]),
-        ),
-    ] {
-        let told = features.pointer(flag).is_some_and(|value| *value != json!(false));
-        let refused = load(with(&[(place, value)]).as_bytes()).is_err_and(|error| error.kind == Kind::Unsupported);
-        assert_ne!(told, refused, "{flag}");
+    for (list, field) in [("modes", "mode"), ("flags", "flags/-")] {
+        for name in names(&format!("/linux/memoryPolicy/{list}")) {
+            let nodes = if ["MPOL_DEFAULT", "MPOL_LOCAL"].contains(&name) { "" } else { "0" };
+            let changes = [
+                ("/linux/memoryPolicy/mode", json!("MPOL_BIND")),
+                ("/linux/memoryPolicy/nodes", json!(nodes)),
+                (&format!("/linux/memoryPolicy/{field}"), json!(name)),
+            ];
+            load(with(&changes).as_bytes()).unwrap();
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod net_devices;
 mod pause;
 mod personality;
 mod plans;
+mod rdt;
 mod resources;
 mod scheduling;
 mod seccomp;

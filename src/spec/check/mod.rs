@@ -8,6 +8,7 @@ mod mounts;
 mod namespaces;
 mod net_devices;
 mod process;
+mod rdt;
 mod scheduling;
 mod seccomp;
 mod sysctl;
@@ -15,7 +16,8 @@ mod sysctl;
 use oci_spec::runtime::{Hook, LinuxResources, Process, Spec};
 
 pub use mounts::{is_bind, may_be_mounted_in_proc};
-pub use sysctl::sysctl_path;
+pub use rdt::RESCTRL_NAMES;
+pub use sysctl::{sysctl_namespace, sysctl_path};
 
 use super::pointer::join;
 use crate::error::{Error, Result};
@@ -55,6 +57,7 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     net_devices::names,
     linux::personality,
     memory_policy::memory_policy,
+    rdt::intel_rdt,
     sysctl::namespaced,
     seccomp::listener,
     seccomp::rules,

@@ -23,7 +23,7 @@ pub fn is_new(spec: &Spec, kind: Type) -> bool {
 }
 
 /// The name that config.json has for a type; oci-spec prints that of /proc/PID/ns.
-fn name(kind: Type) -> &'static str {
+pub fn name(kind: Type) -> &'static str {
     match kind {
         Type::Mount => "mount",
         Type::Cgroup => "cgroup",

@@ -5,7 +5,7 @@
 use oci_spec::runtime::{LinuxNamespaceType as Type, Spec};
 
 use super::Problems;
-use super::namespaces::find;
+use super::namespaces::{self, find};
 use crate::spec::pointer::join;
 
 /// Of the ipc namespace, with all of fs.mqueue; ipc_namespaces(7).
@@ -39,23 +39,34 @@ fn judge(spec: &Spec, name: &str, value: &str) -> Result<(), String> {
     if parts.len() < 2 || parts.iter().any(|part| matches!(*part, "" | "/" | "//")) {
         return Err("is not the name of a sysctl".into());
     }
-    let needs = |kind, called| match find(spec, kind) {
-        Some(_) => Ok(()),
-        None => Err(format!("needs a namespace of type {called} in /linux/namespaces: it would be the host's")),
-    };
     match dotted.as_str() {
-        "kernel.hostname" => Err("is what /hostname is for".into()),
+        "kernel.hostname" => return Err("is what /hostname is for".into()),
         "kernel.domainname" if spec.domainname().as_ref().is_some_and(|domain| domain != value) => {
-            Err("contradicts /domainname".into())
+            return Err("contradicts /domainname".into());
         }
-        "kernel.domainname" => needs(Type::Uts, "uts"),
-        ipc if IPC.contains(&ipc) || ipc.starts_with("fs.mqueue.") => needs(Type::Ipc, "ipc"),
-        net if net.starts_with("net.") => needs(Type::Network, "network"),
-        _ => Err(format!(
+        _ => {}
+    }
+    match sysctl_namespace(name) {
+        Some(kind) if find(spec, kind).is_some() => Ok(()),
+        Some(kind) => {
+            let called = namespaces::name(kind);
+            Err(format!("needs a namespace of type {called} in /linux/namespaces: it would be the host's"))
+        }
+        None => Err(format!(
             "does not belong to a namespace and would be set for the host; allowed are net.*, fs.mqueue.*, \
              kernel.domainname, {}",
             IPC.join(", ")
         )),
+    }
+}
+
+/// The namespace that a sysctl is of.
+pub fn sysctl_namespace(name: &str) -> Option<Type> {
+    match dotted(name).as_str() {
+        "kernel.domainname" => Some(Type::Uts),
+        ipc if IPC.contains(&ipc) || ipc.starts_with("fs.mqueue.") => Some(Type::Ipc),
+        net if net.starts_with("net.") => Some(Type::Network),
+        _ => None,
     }
 }
 

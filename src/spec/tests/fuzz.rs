@@ -35,6 +35,11 @@ fn everything() -> Value {
             "runtime": 2000, "deadline": 3000, "period": 4000 }),
         ),
         ("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_RT", "priority": 0 })),
+        (
+            "/linux/intelRdt",
+            json!({ "closID": "gold", "l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=1", "schemata": ["L2:0=1"],
+            "enableMonitoring": true }),
+        ),
         ("/linux/personality", json!({ "domain": "LINUX32", "flags": ["UNAME26"] })),
         ("/linux/memoryPolicy", json!({ "mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"] })),
         ("/hooks", json!({ "prestart": hook, "createContainer": hook, "poststop": hook })),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! As `refused`: what is below `linux`, and what is not built yet.
+//! As `refused`: what is below `linux`.
 
 use serde_json::{Value, json};
 
@@ -127,6 +127,24 @@ fn the_rest_of_linux() {
 }
 
 #[test]
+fn intel_rdt() {
+    for (section, at, words) in [
+        (json!({ "closID": "a/b" }), "closID", "\"a/b\" is no name of a class; \"/\" is the default class"),
+        (json!({ "closID": ".." }), "closID", "is no name"),
+        (json!({ "closID": "mon_groups" }), "closID", "is no name"),
+        (json!({ "memBwSchema": "L3:0=f" }), "memBwSchema", "is not one line that starts with \"MB:\""),
+        (json!({ "memBwSchema": "MB:0=1\nMB:1=1" }), "memBwSchema", "is not one line"),
+        (json!({ "l3CacheSchema": "L3:0=f\n7" }), "l3CacheSchema", "line 2, \"7\", is none"),
+        (json!({ "schemata": ["L3:0=f", "L3"] }), "schemata/1", "\"L3\" is not one line"),
+        (json!({ "schemata": ["L3:0=f\nL2:0=f"] }), "schemata/0", "is not one line"),
+        (json!({ "schemata": [1] }), "schemata/0", "must be a string, not 1"),
+        (json!({ "enableMonitoring": "yes" }), "enableMonitoring", "must be true or false"),
+    ] {
+        refused(&[("/linux/intelRdt", section, &format!("/linux/intelRdt/{at}"), words)]);
+    }
+}
+
+#[test]
 fn personality_and_memory_policy() {
     let (persona, policy) = ("/linux/personality", "/linux/memoryPolicy");
     let numa = |mode: &str, nodes: &str, flags: &[&str]| json!({ "mode": mode, "nodes": nodes, "flags": flags });
@@ -210,11 +228,6 @@ fn seccomp() {
         section.as_object_mut().unwrap().entry("defaultAction").or_insert(json!("SCMP_ACT_ERRNO"));
         refused(&[("/linux/seccomp", section, &format!("/linux/seccomp/{at}"), words)]);
     }
-}
-
-#[test]
-fn not_yet() {
-    refused_together(&[("/linux/intelRdt", json!({}))], Kind::Unsupported, "/linux/intelRdt", "Intel RDT");
 }
 
 #[test]

@@ -204,3 +204,55 @@ fn sysctls_are_set_for_the_container_alone() {
     assert_eq!(seen.lines().collect::<Vec<_>>(), table.map(|(.., value)| value));
     assert_eq!(fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl").unwrap(), host);
 }
+
+/// A path may lead to the namespace that the caller is in.
+#[test]
+fn what_would_be_set_for_the_host_is_refused() {
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    for (kind, name, sysctl) in [
+        ("network", "net", Some("net.ipv4.ip_default_ttl")),
+        ("ipc", "ipc", Some("kernel.msgmax")),
+        ("uts", "uts", Some("kernel.domainname")),
+        ("uts", "uts", None),
+    ] {
+        let lab = lab();
+        lab.write(&["true"], |spec| {
+            edit::namespace(spec, kind, Some(&format!("/proc/{}/ns/{name}", std::process::id())));
+            match sysctl {
+                Some(sysctl) => spec["linux"]["sysctl"] = json!({ sysctl: "77" }),
+                None => spec["hostname"] = json!("ship.test"),
+            }
+        });
+        let error = lab.run().failure();
+        let pointer = sysctl.map_or("/hostname".to_owned(), |sysctl| format!("/linux/sysctl/{sysctl}"));
+        assert!(error.contains(&format!("{pointer}: would be set for the host, whose own namespace")), "{error}");
+        lab.assert_clean();
+    }
+    assert_eq!(fs::read_to_string("/proc/sys/kernel/hostname").unwrap(), hostname);
+}
+
+#[test]
+fn offsets_that_clocks_cannot_have_are_refused() {
+    let lab = lab();
+    for (offsets, texts) in [
+        (json!({ "monotonic": { "secs": 1, "nanosecs": 1_000_000_000 } }), ["/monotonic/nanosecs: ", "999999999"]),
+        (json!({ "boottime": { "nanosecs": -1 } }), ["/boottime/nanosecs: ", "a whole number from 0"]),
+        (json!({ "realtime": { "secs": 1 } }), ["/realtime: ", "there are monotonic and boottime"]),
+        // What only the kernel knows: the clock would be before 0.
+        (
+            json!({ "monotonic": { "secs": -4_000_000_000_i64 } }),
+            [": ", "cannot write the value: Math result not representable"],
+        ),
+    ] {
+        lab.write(&["true"], |spec| {
+            edit::namespace(spec, "time", None);
+            spec["linux"]["timeOffsets"] = offsets.clone();
+        });
+        let error = lab.run().failure();
+        assert!(error.contains("/linux/timeOffsets") && texts.iter().all(|text| error.contains(text)), "{error}");
+        lab.assert_clean();
+    }
+    lab.write(&["true"], |spec| spec["linux"]["timeOffsets"] = json!({ "monotonic": { "secs": 1 } }));
+    let error = lab.run().failure();
+    assert!(error.contains("/linux/timeOffsets: offsets need a new time namespace"), "{error}");
+}
