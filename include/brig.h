@@ -51,6 +51,9 @@ typedef struct brig_container brig_container;
 /// A process of a container: its init, or one that brig_container_exec() started.
 typedef struct brig_process brig_process;
 
+/// Watches containers. It has one file, for any event loop, and no thread.
+typedef struct brig_monitor brig_monitor;
+
 /* --- Errors ----------------------------------------------------------------------------------- */
 
 /// How a call ended. Later versions add values: treat the unknown as BRIG_ERR_FAILED.
@@ -163,6 +166,18 @@ brig_status brig_runtime_root(brig_runtime *runtime, char **path, brig_error **e
 /// Stores in `*json` an array with the state of every container, as brig_container_state() gives
 /// it, ordered by id.
 brig_status brig_runtime_list(brig_runtime *runtime, char **json, brig_error **error);
+
+/// Stores in `*json` what many containers have used, in one call: an array with an object for each, with
+/// `type` "stats", `id`, and as `data` what brig_container_stats() gives. To be freed with brig_string_free().
+///
+/// `ids` are `id_count` ids, answered in this order. In place of one that cannot be asked there is an object
+/// of `type` "error" with `id`, a brig_status as `status`, and `message`. NULL and 0 stand for all
+/// containers that there are, ordered by id.
+brig_status brig_runtime_stats(brig_runtime *runtime,
+                               const char *const *ids,
+                               size_t id_count,
+                               char **json,
+                               brig_error **error);
 
 /* --- Containers ------------------------------------------------------------------------------- */
 
@@ -301,6 +316,12 @@ brig_status brig_container_cgroup_fd(brig_container *container,
 /// container that has stopped.
 brig_status brig_container_processes(brig_container *container, char **json, brig_error **error);
 
+/// Stores in `*json` what the container has used: processor time, memory, I/O, pressure, and the counters of
+/// the network interfaces in its own network namespace. To be freed with brig_string_free(). It is the
+/// `data` object of `runc events --stats`, for both versions of cgroups; docs/events.md has the fields and
+/// their units. Also of a container that has stopped, until it is deleted.
+brig_status brig_container_stats(brig_container *container, char **json, brig_error **error);
+
 /// Removes a stopped container: its cgroups, its state, and then runs the poststop hooks. `flags` may have
 /// BRIG_DELETE_FORCE.
 brig_status brig_container_delete(brig_container *container, uint64_t flags, brig_error **error);
@@ -428,6 +449,67 @@ brig_status brig_container_exec(brig_container *container,
 /// Stores in `*json` the `process` object of the container's config.json, to be freed with
 /// brig_string_free(): what the one of an exec may start from.
 brig_status brig_container_process_spec(brig_container *container, char **json, brig_error **error);
+
+/* --- Monitors --------------------------------------------------------------------------------- */
+
+/// For a monitor: changes of a container's state.
+#define BRIG_MONITOR_STATE 1
+
+/// For a monitor: the end of a container's init, and how it ended.
+#define BRIG_MONITOR_EXIT 2
+
+/// For a monitor: a container ran out of memory, and processes were killed for that.
+#define BRIG_MONITOR_OOM 4
+
+/// For a monitor: processes of a container wait for memory. Only if asked for, since the kernel measures
+/// it more often then. BRIG_ERR_UNSUPPORTED if it cannot.
+#define BRIG_MONITOR_MEMORY_PRESSURE 8
+
+/// Watches one container until it is deleted. `flags` is any of BRIG_MONITOR_*; 0 is all but
+/// BRIG_MONITOR_MEMORY_PRESSURE.
+///
+/// The first event is the state that it is in, so that nothing is missed in between.
+brig_status brig_container_monitor(brig_container *container,
+                                   uint64_t flags,
+                                   brig_monitor **monitor,
+                                   brig_error **error);
+
+/// Watches many containers: the `id_count` ones with these `ids`, or with NULL and 0 all. Those that do
+/// not exist yet are watched once they do, whoever creates them. Else as brig_container_monitor(). The
+/// state directory is made if it is not there.
+brig_status brig_runtime_monitor(brig_runtime *runtime,
+                                 const char *const *ids,
+                                 size_t id_count,
+                                 uint64_t flags,
+                                 brig_monitor **monitor,
+                                 brig_error **error);
+
+/// Takes one more reference, and returns `monitor`. NULL is fine.
+brig_monitor *brig_monitor_ref(brig_monitor *monitor);
+
+/// Gives a reference back; with the last one all of its files are closed. NULL is fine.
+void brig_monitor_unref(brig_monitor *monitor);
+
+/// Stores in `*fd` a file that is readable, for poll(2) and friends, when brig_monitor_next() has something
+/// to do. It is an epoll(7) file: wait for it, and do nothing else with it.
+brig_status brig_monitor_fd(brig_monitor *monitor, int *fd, brig_error **error);
+
+/// Stores in `*event` the next event as JSON, to be freed with brig_string_free(), or NULL if there is none
+/// now. Never waits. Once the file is readable call it until NULL; there need not be an event each time.
+///
+/// Each event has a `type` and an `id`, and docs/events.md has examples:
+///
+/// - `state`, with `status`: created, running, paused, stopped or deleted; and `pid`, or 0.
+/// - `exit`, with `pid`, and `code` and `signal` as in brig_exit: how init ended. Without the latter two
+///   if that cannot be known. It comes after `stopped`, as soon as it is known.
+/// - `oom` and `oom_kill`, with `count`: how often the container ran out of memory, and how many of its
+///   processes were killed for that.
+/// - `memory-pressure`, with `level`, and with `psi` where the kernel has those figures.
+/// - `error`, with a brig_status as `status`, and `message`: a container cannot be watched.
+///
+/// What happens between two calls may be told as one: of states that a container only passed through,
+/// nothing is said. Later versions may add types: pass over them.
+brig_status brig_monitor_next(brig_monitor *monitor, char **event, brig_error **error);
 
 #ifdef __cplusplus
 }

@@ -57,4 +57,16 @@ expect "poll.c without a terminal in the bundle" 1 "poll: there is no terminal, 
 expect "poll.py: the terminal" 0 "got word" c-examples/poll.py "$work/terminal"
 expect "poll.py: the exec" 0 "exec ended with 3: hello from exec" c-examples/poll.py "$work/terminal"
 expect "poll.py: the end" 0 "init ended with 7" c-examples/poll.py "$work/terminal"
+
+# It outlives the first lines of the example, and ends before the last ones.
+bundle watched 'sleep 2' files
+id=stats-$$
+(cd "$work/watched" && brig --root "$work/root" run --detach "$id" < /dev/null > /dev/null 2>&1)
+expect "stats.c: the end is told" 0 "{\"type\":\"state\",\"id\":\"$id\",\"status\":\"stopped\",\"pid\":0}" \
+    c-examples/stats 4 "$work/root"
+if ! grep -qE "^$id +[0-9]+\.[0-9]{3} s +[0-9]+\.[0-9] MiB +[1-9]\$" "$work/out"; then
+    failed=1
+    echo "FAILED  stats.c: no line of figures"
+fi
+brig --root "$work/root" delete --force "$id"
 exit "$failed"

@@ -26,7 +26,10 @@ pub fn explain(error: &clap::Error) -> String {
         ErrorKind::InvalidValue => {
             format!("invalid value for {flag}: {value}, not one of {}", text(error, ContextKind::ValidValue))
         }
-        ErrorKind::ValueValidation => format!("invalid value for {flag}: {value}"),
+        ErrorKind::ValueValidation => {
+            let why = std::error::Error::source(error).map(|why| format!(": {why}")).unwrap_or_default();
+            format!("invalid value for {flag}: {value}{why}")
+        }
         _ => first_line(error),
     }
 }
@@ -65,7 +68,14 @@ mod tests {
             ("brig create --bundle", "flag needs an argument: --bundle"),
             ("brig --log-format xml state x", "invalid value for --log-format: xml, not one of text, json"),
             ("brig --log-format", "flag needs an argument: --log-format"),
-            ("brig create --preserve-fds many x", "invalid value for --preserve-fds: many"),
+            (
+                "brig create --preserve-fds many x",
+                "invalid value for --preserve-fds: many: invalid digit found in string",
+            ),
+            (
+                "brig events --interval 0s x",
+                "invalid value for --interval: 0s: duration interval must be greater than 0",
+            ),
             ("brig --debug=maybe state x", "unexpected value 'maybe' for '--debug' found; no more were expected"),
         ] {
             assert_eq!(explained(line), text, "{line}");

@@ -31,6 +31,8 @@ type Attributes = Buffer<4096>;
 
 /// Makes the root of `mount` like the directory at `path` inside the root, in what `flags` ([`like`]) say. An entry that
 /// cannot be copied is named in `log`.
+#[cold]
+#[inline(never)]
 pub fn resemble(root: &Fd, mount: &Fd, path: &CStr, flags: u32, log: &mut Text) -> Outcome {
     let content = flags & like::CONTENT != 0;
     let way = O_DIRECTORY | if content { O_RDONLY } else { O_PATH };

@@ -208,6 +208,8 @@ impl Init {
     }
 
     /// Lets the host into the network namespace.
+    #[cold]
+    #[inline(never)]
     fn open_network(&mut self) -> Outcome {
         let socket = sys::socket(AF_NETLINK, SOCK_RAW | O_CLOEXEC, NETLINK_ROUTE)?;
         self.say(kind::NETWORK, 0, Some(&socket))?;

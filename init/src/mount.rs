@@ -47,12 +47,16 @@ fn configure<'o>(fs: &Fd, source: &CStr, options: impl Iterator<Item = &'o CStr>
 }
 
 /// Labels the root of a new filesystem that takes no label for all of it.
+#[cold]
+#[inline(never)]
 pub fn label(mount: &Fd, label: &CStr) -> Outcome {
     let root = resolve::open(mount, c"/", O_DIRECTORY, 0).during(Act::Label)?;
     sys::set_attribute(&root, c"security.selinux", label.to_bytes_with_nul()).during(Act::Label)
 }
 
 /// Other options for the filesystem of the mount whose root is at `path` inside the root.
+#[cold]
+#[inline(never)]
 pub fn reconfigure<'o>(root: &Fd, path: &CStr, options: impl Iterator<Item = &'o CStr>, log: &mut Text) -> Outcome {
     let mount = open_inside(root, path)?;
     let fs = sys::fspick(&mount, c"", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH).during(Act::FsReconfigure)?;

@@ -44,9 +44,7 @@ impl Dir {
             return Ok(Vec::new());
         }
         let mut names = Vec::new();
-        // An O_PATH descriptor cannot be read.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        for entry in rustix::fs::Dir::new(openat(&self.0, c".", flags, Mode::empty())?)? {
+        for entry in self.list()? {
             let entry = entry?;
             let name = entry.file_name();
             if entry.file_type() == FileType::Directory && name != c"." && name != c".." {
@@ -54,6 +52,24 @@ impl Dir {
             }
         }
         Ok(names)
+    }
+
+    /// The names of the files in it.
+    pub(super) fn names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in self.list()? {
+            let entry = entry?;
+            if entry.file_type() == FileType::RegularFile {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    fn list(&self) -> Result<rustix::fs::Dir> {
+        // An O_PATH descriptor cannot be read.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::Dir::new(openat(&self.0, c".", flags, Mode::empty())?)
     }
 
     /// Calls `visit` for this directory and all below it, parents first. What disappears meanwhile is skipped.

@@ -11,11 +11,13 @@
 
 mod devices;
 mod dir;
+mod events;
 mod filter;
 mod host;
 mod path;
 mod processes;
 mod resources;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod v1;
@@ -30,7 +32,9 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use self::dir::Dir;
+pub(crate) use self::events::{LEVEL, OomCounts, PressureSource, TRIGGER_STALL};
 pub(crate) use self::host::{Hierarchy, Host, Layout, Version, unescape};
+pub(crate) use self::stats::Stats;
 use crate::error::{Context, Error, Kind, Result};
 
 /// How long `remove` and `kill` wait for processes that are dying.

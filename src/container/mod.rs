@@ -4,9 +4,11 @@
 mod create;
 mod exec;
 mod lock;
+mod monitor;
 mod pause;
 mod process;
 mod runtime;
+mod stats;
 mod status;
 mod stdio;
 mod update;
@@ -17,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use create::CreateOptions;
 pub use exec::ExecOptions;
+pub use monitor::{Kinds, Monitor};
 pub use process::{Exit, Process};
 pub use runtime::Runtime;
 

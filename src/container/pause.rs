@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Pausing, resuming, and who is there to be paused.
 
+use rustix::fs::{AtFlags, CWD, Timestamps, UTIME_NOW, utimensat};
+use rustix::time::Timespec;
 use serde_json::json;
 
 use super::lock::Starting;
@@ -16,7 +18,7 @@ impl Container {
         match status::of(&record, &self.directory()) {
             Status::Running => {
                 let _no_exec = Starting::hold_off(&self.directory())?;
-                record.cgroup.freeze(true)
+                record.cgroup.freeze(true).inspect(|()| self.touch())
             }
             Status::Stopped => Err(stopped()),
             // One that is created waits for a start, which would then wait for it.
@@ -29,8 +31,17 @@ impl Container {
         let _lock = self.lock()?;
         let record = self.record()?;
         match status::of(&record, &self.directory()) {
-            Status::Paused => record.cgroup.freeze(false),
+            Status::Paused => record.cgroup.freeze(false).inspect(|()| self.touch()),
             status => Err(Error::new(Kind::State, format!("container not paused: it is {status}"))),
+        }
+    }
+
+    /// Lets those who watch the directory look again: the freezer of version 1 tells nobody.
+    fn touch(&self) {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let times = Timestamps { last_access: now, last_modification: now };
+        if let Err(errno) = utimensat(CWD, self.directory(), &times, AtFlags::empty()) {
+            log::debug!("cannot touch {}: {errno}", self.directory().display());
         }
     }
 

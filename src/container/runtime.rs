@@ -70,15 +70,21 @@ impl Runtime {
         builder.recursive(true).mode(0o700).create(&self.root).context(what)
     }
 
-    /// The states of all containers, as a JSON array ordered by id.
-    pub fn list(&self) -> Result<String> {
+    /// The ids of all containers, in order.
+    pub fn ids(&self) -> Result<Vec<String>> {
         let entries = match std::fs::read_dir(&self.root) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok("[]".into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             result => result.context(|| format!("cannot read {}", self.root.display()))?,
         };
         let mut ids: Vec<_> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
         ids.retain(|id| check_id(id).is_ok());
         ids.sort();
+        Ok(ids)
+    }
+
+    /// The states of all containers, as a JSON array ordered by id.
+    pub fn list(&self) -> Result<String> {
+        let ids = self.ids()?;
         // One that is deleted meanwhile is not there.
         let states: Vec<_> = ids.iter().filter_map(|id| status::state(&self.directory(id), id).ok()).collect();
         Ok(format!("[{}]", states.join(",")))

@@ -348,6 +348,27 @@ pub unsafe extern "C" fn brig_container_processes(
     })
 }
 
+/// Stores in `*json` what the container has used: processor time, memory, I/O, pressure, and the counters of
+/// the network interfaces in its own network namespace. To be freed with brig_string_free(). It is the
+/// `data` object of `runc events --stats`, for both versions of cgroups; docs/events.md has the fields and
+/// their units. Also of a container that has stopped, until it is deleted.
+///
+/// # Safety
+/// `container` is NULL or a handle; `json` and `error` are NULL or places for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_stats(
+    container: *mut brig_container,
+    json: *mut *mut c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let container = handle(container)?;
+        let place = output("json", json)?;
+        *place = give_string(container.value.stats()?)?;
+        Ok(())
+    })
+}
+
 /// Removes a stopped container: its cgroups, its state, and then runs the poststop hooks. `flags` may have
 /// BRIG_DELETE_FORCE.
 ///

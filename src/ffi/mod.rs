@@ -11,6 +11,7 @@ mod container;
 mod error;
 mod exec;
 mod library;
+mod monitor;
 mod process;
 mod runtime;
 
@@ -23,6 +24,7 @@ pub use container::*;
 pub use error::*;
 pub use exec::*;
 pub use library::*;
+pub use monitor::*;
 pub use process::*;
 pub use runtime::*;
 
@@ -136,6 +138,19 @@ fn text<'a>(argument: &str, value: &'a CStr) -> Result<&'a str> {
 fn output<'a, T>(argument: &str, pointer: *mut T) -> Result<&'a mut T> {
     // SAFETY: the caller gives NULL or a place for one T.
     unsafe { pointer.as_mut() }.ok_or_else(|| invalid(argument, "is NULL"))
+}
+
+/// A list of ids; NULL is `None`, which stands for all.
+fn ids<'a>(pointer: *const *const c_char, count: usize) -> Result<Option<Vec<&'a str>>> {
+    if pointer.is_null() {
+        return if count == 0 { Ok(None) } else { Err(invalid("ids", "does not go with id_count")) };
+    }
+    if count > 1 << 20 {
+        return Err(invalid("id_count", "is too large"));
+    }
+    // SAFETY: the caller says that so many pointers are there.
+    let pointers = unsafe { std::slice::from_raw_parts(pointer, count) };
+    pointers.iter().map(|&id| text("ids", string("ids", id)?)).collect::<Result<_>>().map(Some)
 }
 
 /// An optional descriptor, where 0 means none.

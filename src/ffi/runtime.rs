@@ -6,7 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Head, Object, boundary, brig_error, brig_status, give_string, handle, optional, output, release, retain};
+use super::{
+    Head, Object, boundary, brig_error, brig_status, give_string, handle, ids as read_ids, optional, output, release,
+    retain,
+};
 use crate::container::Runtime;
 
 /// A state directory and the containers in it.
@@ -97,6 +100,32 @@ pub unsafe extern "C" fn brig_runtime_list(
         let runtime = handle(runtime)?;
         let place = output("json", json)?;
         *place = give_string(runtime.value.list()?)?;
+        Ok(())
+    })
+}
+
+/// Stores in `*json` what many containers have used, in one call: an array with an object for each, with
+/// `type` "stats", `id`, and as `data` what brig_container_stats() gives. To be freed with brig_string_free().
+///
+/// `ids` are `id_count` ids, answered in this order. In place of one that cannot be asked there is an object
+/// of `type` "error" with `id`, a brig_status as `status`, and `message`. NULL and 0 stand for all
+/// containers that there are, ordered by id.
+///
+/// # Safety
+/// `runtime` is NULL or a handle; `ids` is NULL or `id_count` strings; `json` and `error` are NULL or places for a
+/// pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_runtime_stats(
+    runtime: *mut brig_runtime,
+    ids: *const *const c_char,
+    id_count: usize,
+    json: *mut *mut c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let runtime = handle(runtime)?;
+        let place = output("json", json)?;
+        *place = give_string(runtime.value.stats(read_ids(ids, id_count)?.as_deref())?)?;
         Ok(())
     })
 }

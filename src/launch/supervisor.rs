@@ -64,6 +64,11 @@ impl Supervisor {
     /// How the init with this pid ended, which it has; `None` if the supervisor could not write it down.
     pub fn exit(&self, pid: i32) -> Option<Exit> {
         self.process.as_ref().map(has_ended);
+        self.recorded(pid)
+    }
+
+    /// The same, as far as it has been written down by now.
+    pub fn recorded(&self, pid: i32) -> Option<Exit> {
         let mut record = [0; Ended::SIZE];
         let mut at = 0;
         // Of two inits the first one ends early.
@@ -74,6 +79,12 @@ impl Supervisor {
             }
         }
         None
+    }
+
+    /// Whether it may still write something down.
+    pub fn is_alive(&self) -> bool {
+        let ended = |process| pidfd::ended(process, Some(Duration::ZERO)).unwrap_or(true);
+        self.process.as_ref().is_some_and(|process| !ended(process))
     }
 }
 

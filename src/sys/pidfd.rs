@@ -79,8 +79,8 @@ pub fn exit(pidfd: impl AsFd) -> Option<Exit> {
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {
         match remembered(pidfd.as_fd()) {
-            Memory::Exit(exit) => return Some(exit),
-            Memory::NotYet if Instant::now() < deadline => std::thread::sleep(Duration::from_micros(200)),
+            Outcome::Exit(exit) => return Some(exit),
+            Outcome::NotYet if Instant::now() < deadline => std::thread::sleep(Duration::from_micros(200)),
             _ => return None,
         }
     }
@@ -99,6 +99,21 @@ pub fn reap(pidfd: impl AsFd) -> Option<Exit> {
     code.or_else(|| status.terminating_signal().map(Exit::Signal))
 }
 
+/// How the process ended, without waiting and without reaping it, which may be another's business.
+pub fn outcome(pidfd: impl AsFd) -> Outcome {
+    let options = WaitIdOptions::EXITED
+        | WaitIdOptions::NOHANG
+        | WaitIdOptions::NOWAIT
+        | WaitIdOptions::from_bits_retain(libc::__WALL as u32);
+    if let Ok(Some(status)) = waitid(WaitId::PidFd(pidfd.as_fd()), options) {
+        let code = status.exit_status().map(Exit::Code);
+        if let Some(exit) = code.or_else(|| status.terminating_signal().map(Exit::Signal)) {
+            return Outcome::Exit(exit);
+        }
+    }
+    remembered(pidfd.as_fd())
+}
+
 /// struct pidfd_info of linux/pidfd.h, its first version.
 #[repr(C)]
 #[derive(Default)]
@@ -110,28 +125,30 @@ struct Info {
 }
 
 /// What the kernel knows of the end of a process.
-enum Memory {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// How it ended.
     Exit(Exit),
     /// The process was not reaped yet.
     NotYet,
     /// The kernel is too old to know.
-    None,
+    Unknown,
 }
 
 /// PIDFD_GET_INFO: the kernel keeps the exit code for those who hold a pidfd (Linux 6.15).
-fn remembered(pidfd: BorrowedFd<'_>) -> Memory {
+fn remembered(pidfd: BorrowedFd<'_>) -> Outcome {
     const PIDFD_GET_INFO: libc::c_ulong = 0xc040_ff0b;
     const PIDFD_INFO_EXIT: u64 = 1 << 3;
     let mut info = Info { mask: PIDFD_INFO_EXIT, ..Info::default() };
     // SAFETY: the request's size is that of `info`.
     let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
     if result != 0 {
-        return Memory::None;
+        return Outcome::Unknown;
     }
     if info.mask & PIDFD_INFO_EXIT == 0 {
-        return Memory::NotYet;
+        return Outcome::NotYet;
     }
-    Memory::Exit(Exit::from_status(info.exit_code))
+    Outcome::Exit(Exit::from_status(info.exit_code))
 }
 
 /// What tells a process from a later one with its pid: the start time in clock ticks since boot, and whether it

@@ -12,6 +12,8 @@ int main(void)
     brig_runtime *runtime = open_runtime(), *runtime_out = NULL;
     brig_container *container = create(runtime, unique_id(), "true"), *container_out = NULL;
     brig_process *init = NULL, *process_out = NULL;
+    brig_monitor *monitor = NULL, *monitor_out = NULL;
+    const char *no_id = NULL;
     brig_create_options options = BRIG_INIT(brig_create_options);
     brig_exec_options execution = BRIG_INIT(brig_exec_options);
     brig_exit end = BRIG_INIT(brig_exit);
@@ -45,6 +47,14 @@ int main(void)
     INVALID(brig_runtime_root(runtime, NULL, &error));
     INVALID(brig_runtime_list(NULL, &text, &error));
     INVALID(brig_runtime_list(runtime, NULL, &error));
+    INVALID(brig_runtime_stats(NULL, NULL, 0, &text, &error));
+    INVALID(brig_runtime_stats(runtime, NULL, 0, NULL, &error));
+    INVALID(brig_runtime_stats(runtime, NULL, 1, &text, &error));
+    INVALID(brig_runtime_stats(runtime, &no_id, 1, &text, &error));
+    INVALID(brig_runtime_monitor(NULL, NULL, 0, 0, &monitor_out, &error));
+    INVALID(brig_runtime_monitor(runtime, NULL, 0, 0, NULL, &error));
+    INVALID(brig_runtime_monitor(runtime, NULL, 1, 0, &monitor_out, &error));
+    INVALID(brig_runtime_monitor(runtime, &no_id, 1, 0, &monitor_out, &error));
 
     /* Containers */
     options.bundle = bundle("true");
@@ -75,6 +85,10 @@ int main(void)
     INVALID(brig_container_cgroup_fd(container, NULL, NULL, &error));
     INVALID(brig_container_processes(NULL, &text, &error));
     INVALID(brig_container_processes(container, NULL, &error));
+    INVALID(brig_container_stats(NULL, &text, &error));
+    INVALID(brig_container_stats(container, NULL, &error));
+    INVALID(brig_container_monitor(NULL, 0, &monitor_out, &error));
+    INVALID(brig_container_monitor(container, 0, NULL, &error));
     INVALID(brig_container_delete(NULL, 0, &error));
     INVALID(brig_container_init(NULL, &process_out, &error));
     INVALID(brig_container_init(container, NULL, &error));
@@ -116,6 +130,16 @@ int main(void)
     INVALID(brig_process_wait_cancelable(init, 0, -2, &end, &error));
     INVALID(brig_process_signal(NULL, 9, &error));
 
+    /* Monitors */
+    EXPECT(BRIG_OK, brig_container_monitor(container, 0, &monitor, &error));
+    CHECK(brig_monitor_ref(NULL) == NULL);
+    brig_monitor_unref(NULL);
+    INVALID(brig_monitor_fd(NULL, &fd, &error));
+    INVALID(brig_monitor_fd(monitor, NULL, &error));
+    INVALID(brig_monitor_next(NULL, &text, &error));
+    INVALID(brig_monitor_next(monitor, NULL, &error));
+    brig_monitor_unref(monitor);
+
     /* The same without a place for the error. */
     CHECK(brig_container_start(NULL, NULL) == BRIG_ERR_INVALID);
     CHECK(brig_process_wait(NULL, 0, NULL, NULL) == BRIG_ERR_INVALID);
@@ -125,7 +149,7 @@ int main(void)
     INVALID(brig_runtime_list((brig_runtime *)init, &text, &error));
 
     /* No output was touched. */
-    CHECK(!container_out && !process_out && !text && pid == -7 && fd == -7);
+    CHECK(!container_out && !process_out && !monitor_out && !text && pid == -7 && fd == -7);
 
     brig_process_unref(init);
     CHECK(run_to_end(container) == 0);

@@ -34,6 +34,8 @@ make_bundle true /bin/true
 make_bundle exit-7 /bin/sh -c 'exit 7'
 make_bundle sleep /bin/sleep 1000
 make_bundle write-1-3 /bin/sh -c 'echo one; echo three >&3'
+make_bundle hog /bin/sh -c 'a=x; while :; do a=$a$a$a; done'
+make_bundle thrash /bin/sh -c 'dd if=/dev/zero of=/big bs=1M count=64; while :; do cat /big; done > /dev/null'
 make_bundle mkdir /bin/sh -c '/bin/mkdir /tmp/x || exit 33'
 make_bundle no-program /no/such/program
 make_bundle bad-program /bin/bad

@@ -14,6 +14,7 @@ mod cgroups;
 mod copy_up;
 mod edit;
 mod environment;
+mod events;
 mod exec;
 mod hooks;
 mod id_mapped;

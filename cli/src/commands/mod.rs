@@ -3,6 +3,7 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod kill;
@@ -55,7 +56,7 @@ pub struct Command {
 }
 
 /// Every command, in the order of a container's life.
-pub const COMMANDS: [Command; 15] = [
+pub const COMMANDS: [Command; 16] = [
     entry::<spec::Spec>(),
     entry::<plan::Plan>(),
     entry::<create::Create>(),
@@ -65,6 +66,7 @@ pub const COMMANDS: [Command; 15] = [
     entry::<state::State>(),
     entry::<list::List>(),
     entry::<ps::Ps>(),
+    entry::<events::Events>(),
     entry::<pause::Pause>(),
     entry::<resume::Resume>(),
     entry::<update::Update>(),

@@ -9,7 +9,7 @@ use std::ptr::{null, null_mut};
 
 use brig::{brig_container, brig_create_options, brig_exec_options};
 
-use super::{Error, Process, c_string, check, fetch, text};
+use super::{Error, Monitor, Process, c_string, check, fetch, text};
 
 /// How to create a container.
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,6 +150,20 @@ impl Container {
     pub fn processes(&self) -> Result<String, Error> {
         // SAFETY: our own handle; the others are places for a pointer.
         text(|json, error| unsafe { brig::brig_container_processes(self.0, json, error) })
+    }
+
+    /// What it has used, as JSON.
+    pub fn stats(&self) -> Result<String, Error> {
+        // SAFETY: our own handle; the others are places for a pointer.
+        text(|json, error| unsafe { brig::brig_container_stats(self.0, json, error) })
+    }
+
+    /// Watches it: its state and its memory.
+    pub fn monitor(&self) -> Result<Monitor, Error> {
+        let flags = brig::BRIG_MONITOR_STATE | brig::BRIG_MONITOR_OOM;
+        // SAFETY: our own handle; the others are places for a pointer.
+        fetch(null_mut(), |monitor, error| unsafe { brig::brig_container_monitor(self.0, flags, monitor, error) })
+            .map(Monitor)
     }
 
     /// Removes the container; with `force` also one that runs.

@@ -5,6 +5,7 @@
 
 mod container;
 mod error;
+mod monitor;
 mod process;
 mod runtime;
 
@@ -16,6 +17,7 @@ use std::ptr::null_mut;
 use brig::{brig_error, brig_status};
 pub use container::{Container, CreateOptions, ExecOptions};
 pub use error::Error;
+pub use monitor::Monitor;
 pub use process::{Exit, Process};
 pub use runtime::Runtime;
 

@@ -97,6 +97,13 @@ pub fn mappings(spec: &Spec, problems: &mut Problems) {
             count(list, &at(name), problems);
             ranges(list, &at(name), problems);
         }
+        // Some runtimes have the mappings in the option; on a bind mount nobody else would notice.
+        let options = mount.options().iter().flatten().enumerate();
+        let foreign =
+            |option: &String| parts(option).any(|part| part.starts_with("idmap=") || part.starts_with("ridmap="));
+        if let Some((option, _)) = options.into_iter().find(|(_, option)| foreign(option)) {
+            problems.add(at(&format!("options/{option}")), "mappings belong into uidMappings and gidMappings");
+        }
         let option = effects(mount).find(|(_, effect)| matches!(effect, Effect::IdMap { .. }));
         let one_is_missing = "is missing: an ID-mapped mount has both mappings, or neither";
         let place = match (uids, gids, option) {

@@ -354,6 +354,7 @@ fn id_mapped_mounts() {
         (bind.clone(), "options/1", "needs mappings, or a user namespace"),
         (of(&bind, &[("uidMappings", ids())]), "gidMappings", "is missing"),
         (of(&bind, &[("gidMappings", ids())]), "uidMappings", "is missing"),
+        (of(&bind, &[("options", json!(["bind", "ro,idmap=uids=0-1-10"]))]), "options/1", "belong into uidMappings"),
         (of(&tmpfs, &mappings(ids(), ids())), "uidMappings", "only a bind mount"),
         (of(&tmpfs, &[("options", json!(["ridmap"]))]), "options/0", "only a bind mount"),
         (of(&bind, &[("options", json!(["bind", "remount", "idmap"]))]), "options/2", "mounted already"),

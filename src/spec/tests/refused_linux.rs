@@ -244,7 +244,7 @@ fn network_devices() {
         (json!({ "eth0": { "name": "." } }), "/eth0/name", "is not the name"),
         (json!({ "eth0": { "name": 7 } }), "/eth0/name", "must be a string"),
         (json!({ "eth0": [] }), "/eth0", "must be an object"),
-        (json!([]), "", "must be an object"),
+        (json!([1]), "/0", "must be an object"),
         (json!({ "eth0": { "name": "a" }, "eth1": { "name": "a" } }), "/eth1", "a second device that is called \"a\""),
         (json!({ "eth0": { "name": "eth1" }, "eth1": {} }), "/eth1", "a second device that is called \"eth1\""),
     ] {
