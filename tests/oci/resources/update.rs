@@ -242,7 +242,11 @@ fn a_memory_limit_below_what_is_in_use() {
     let lab = lab();
     // On a tmpfs, from where nothing can go without swap.
     lab.write(
-        &["sh", "-c", "head -c 30000000 /dev/zero > /dev/shm/full; touch /dev/shm/ready; exec sleep 1000"],
+        &[
+            "sh",
+            "-c",
+            "dd if=/dev/zero of=/dev/shm/full bs=1M count=12 2>/dev/null; touch /dev/shm/ready; exec sleep 1000",
+        ],
         |_| {},
     );
     let id = lab.launch("full");
@@ -254,7 +258,7 @@ fn a_memory_limit_below_what_is_in_use() {
     let text = update(
         &lab,
         &id,
-        &json!({ "pids": { "limit": 5 }, "memory": { "limit": 8 << 20, "checkBeforeUpdate": true } }),
+        &json!({ "pids": { "limit": 5 }, "memory": { "limit": 4 << 20, "checkBeforeUpdate": true } }),
     );
     let text = text.unwrap_err();
     assert!(text.contains("/memory/limit: ") && text.contains("in use"), "{text}");
