@@ -22,7 +22,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench build install uninstall header abi check clean deps deps-test deps-bench FORCE
+.PHONY: help demo test test-vm bench build install uninstall header abi check clean deps deps-test deps-vm deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -33,6 +33,9 @@ demo: deps-test build ## Runs a real container through the C example and through
 
 test: deps-test build ## Runs every test, then looks for what they left behind (as root)
 	@scripts/test.sh
+
+test-vm: deps-vm build/brig ## Runs tests/oci in a guest with systemd and cgroup v2 (TESTS=filter, VM_DIR=target/vm)
+	@tests/vm/run.sh $(TESTS)
 
 bench: deps-bench build ## Measures against runc, crun and a hand-written C floor
 	@benches/run.sh
@@ -80,6 +83,9 @@ deps: ## Installs what the build needs and is missing (apt-get)
 
 deps-test: ## The same for the tests and the demo
 	@scripts/deps.sh build test
+
+deps-vm: ## The same for the tests in a guest
+	@scripts/deps.sh build test vm
 
 deps-bench: ## The same for the benchmark
 	@scripts/deps.sh build test bench

@@ -196,6 +196,14 @@ brig_status brig_runtime_stats(brig_runtime *runtime,
 /// a session keyring of its own, called `_ses.` and its id, which execs join.
 #define BRIG_CREATE_NO_NEW_KEYRING 4
 
+/// For brig_create_options: systemd makes the container's cgroup, as that of a transient scope, and the spec's
+/// linux.cgroupsPath is `slice:prefix:name`: `system.slice` (the user's manager: `user.slice`) if there is no
+/// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
+/// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
+/// Needs cgroup version 2 and the bus: that of the system for root, else the user's
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus). Waits for systemd no longer than 25 seconds.
+#define BRIG_CREATE_SYSTEMD_CGROUP 8
+
 /// For brig_create_options: the caller answers what the seccomp filter notifies of (SCMP_ACT_NOTIFY) where the
 /// spec has no listenerPath, which is an error otherwise. It starts the container by the handle that the create
 /// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,

@@ -19,6 +19,12 @@ test  command:python3    python3
 test  command:ip         iproute2
 bench command:runc       runc
 bench command:crun       crun
+vm    command:qemu-system-x86_64 qemu-system-x86
+vm    command:mmdebstrap mmdebstrap
+vm    command:mke2fs     e2fsprogs
+vm    command:cpio       cpio
+vm    command:xz         xz-utils
+vm    command:zstd       zstd
 END
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 
 use crate::commands::COMMANDS;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ffi::{LogFormat, Runtime};
 use crate::log::Log;
 
@@ -25,9 +25,9 @@ pub struct Globals {
     /// Log what is done, too
     #[arg(long)]
     debug: bool,
-    /// Make cgroups through systemd
+    /// Let systemd make the cgroups, as scopes; cgroupsPath is slice:prefix:name then
     #[arg(long)]
-    systemd_cgroup: bool,
+    pub systemd_cgroup: bool,
     /// Accepted for compatibility: what this user may do is found out
     #[arg(long, value_name = "WHETHER", default_value = "auto")]
     rootless: Rootless,
@@ -51,9 +51,6 @@ impl Globals {
 
     /// The runtime that these flags ask for.
     pub fn runtime(&self) -> Result<Runtime> {
-        if self.systemd_cgroup {
-            return Err(Error::refused("the systemd cgroup driver is not built yet"));
-        }
         Ok(Runtime::open(self.root.as_deref())?)
     }
 }

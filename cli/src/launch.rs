@@ -75,6 +75,7 @@ impl Flags {
             fds: &fds,
             no_pivot: self.no_pivot,
             no_new_keyring: self.no_new_keyring,
+            systemd_cgroup: globals.systemd_cgroup,
             cancel: Some(signals.as_fd()),
         };
         let new = match additions.notify {

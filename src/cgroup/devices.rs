@@ -230,7 +230,8 @@ pub(super) fn enforce(cgroup: &Cgroup, policy: &Policy, former: Former) -> Resul
     }
 }
 
-fn in_user_namespace() -> bool {
+/// Whether the caller is not root, or only that of a user namespace.
+pub(super) fn in_user_namespace() -> bool {
     let map = dir::read_whole("/proc/self/uid_map").unwrap_or_default();
     let map = String::from_utf8_lossy(&map);
     !rustix::process::geteuid().is_root() || map.split_ascii_whitespace().ne(["0", "0", "4294967295"])

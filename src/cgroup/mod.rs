@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The cgroups of a container, by cgroupfs: version 1, the unified hierarchy, and both side by side.
+//! The cgroups of a container, by cgroupfs: version 1, the unified hierarchy, and both side by side; or in the unified
+//! hierarchy as a scope of systemd's.
 //!
-//! A cgroup's life is [`plan`](Cgroup::plan), which only computes; [`create`](Cgroup::create);
+//! A cgroup's life is [`plan`](Cgroup::plan), which only computes; [`create`](Cgroup::create), or with systemd
+//! [`enclose`](Cgroup::enclose), once init is there;
 //! the init joins ([`join_files`](Cgroup::join_files) in version 1, `CLONE_INTO_CGROUP` by
 //! [`directory`](Cgroup::directory) in the unified hierarchy); [`apply_limits`](Cgroup::apply_limits), with
 //! processes inside or without; [`kill`](Cgroup::kill); [`remove`](Cgroup::remove).
@@ -18,15 +20,18 @@ mod path;
 mod processes;
 mod resources;
 mod stats;
+mod systemd;
 #[cfg(test)]
 mod tests;
 mod v1;
 mod v2;
 
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use oci_spec::runtime::LinuxResources;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -44,6 +49,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cgroup {
     places: Vec<Place>,
+    /// The scope whose cgroup it is, with the systemd driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<systemd::Unit>,
 }
 
 /// The cgroup in one hierarchy.
@@ -69,7 +77,49 @@ impl Cgroup {
             path: wish.path_in(hierarchy),
             made: None,
         };
-        Ok(Self { places: host.hierarchies().iter().map(place).collect() })
+        Ok(Self { places: host.hierarchies().iter().map(place).collect(), unit: None })
+    }
+
+    /// The same with the systemd driver: `cgroups_path` is `slice:prefix:name`, and `annotations` may set properties of
+    /// the scope. Asks systemd where it keeps its units; touches nothing.
+    pub(crate) fn plan_scope(
+        host: &Host,
+        cgroups_path: Option<&Path>,
+        id: &str,
+        annotations: Option<&HashMap<String, String>>,
+    ) -> Result<Self> {
+        let (unit, path) = systemd::Unit::plan(host, cgroups_path, id, annotations)?;
+        let place = |hierarchy: &Hierarchy| Place {
+            version: hierarchy.version,
+            controllers: hierarchy.controllers.join(","),
+            mount_point: hierarchy.mount_point.clone(),
+            path: hierarchy.mount_point.join(&path),
+            made: None,
+        };
+        Ok(Self { places: host.hierarchies().iter().map(place).collect(), unit: Some(unit) })
+    }
+
+    /// With the systemd driver: has the scope made around init, process `pid`, with these limits. Else does nothing.
+    pub(crate) fn enclose(
+        &mut self,
+        id: &str,
+        pid: i32,
+        annotations: Option<&HashMap<String, String>>,
+        resources: &LinuxResources,
+    ) -> Result<()> {
+        let Some(unit) = &self.unit else { return Ok(()) };
+        unit.start(id, pid, annotations, self.properties(resources)?)?;
+        for place in &mut self.places {
+            let exists = rustix::fs::access(&place.path, rustix::fs::Access::EXISTS);
+            exists.context(|| format!("cannot find the cgroup {} that systemd made", place.path.display()))?;
+            place.made = Some(1);
+        }
+        Ok(())
+    }
+
+    /// Whether the host tells init when to go on, since it joins cgroups or is brought into one.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.unit.is_some() || self.joined().next().is_some()
     }
 
     /// The controllers and the full path in each hierarchy; the unified one comes last.
@@ -90,6 +140,9 @@ impl Cgroup {
     /// while it works. After a failure this `Cgroup` names no place any more but those that were made before: what is
     /// elsewhere is not ours to be killed or removed.
     pub(crate) fn create(&mut self, version: Version) -> Result<()> {
+        if self.unit.is_some() {
+            return Ok(()); // By `enclose`.
+        }
         let unified = self.places.iter().all(|place| place.version == Version::V2 || place.is_named());
         let (mut places, others) = self.places.drain(..).partition::<Vec<_>, _>(|place| place.version == version);
         self.places = others;
@@ -115,13 +168,19 @@ impl Cgroup {
             let (names, path) = line.split_once(':').map_or((None, line), |(names, path)| (Some(names), path));
             let refuse = |why: &str| Error::new(Kind::Invalid, format!("cgroup: {line:?}: {why}"));
             let path = path::below(path).map_err(refuse)?;
-            let Some(names) = names else {
-                result.places.iter_mut().for_each(|place| place.path.push(&path));
-                continue;
-            };
-            for name in names.split(',') {
-                let place = result.places.iter_mut().find(|place| place.has(name));
-                place.ok_or_else(|| refuse("there is no such controller"))?.path.push(&path);
+            let named = |place: &Place| names.is_none_or(|names| names.split(',').any(|name| place.has(name)));
+            if let Some(names) = names
+                && !names.split(',').all(|name| self.places.iter().any(|place| place.has(name)))
+            {
+                return Err(refuse("there is no such controller"));
+            }
+            for (place, own) in result.places.iter_mut().zip(&self.places).filter(|(_, own)| named(own)) {
+                let wish = own.path.join(&path);
+                // The unified hierarchy has all controllers at one place.
+                if place.path != own.path && place.path != wish {
+                    return Err(refuse("another line has a controller of the same hierarchy elsewhere"));
+                }
+                place.path = wish;
             }
         }
         Ok(result)
@@ -143,9 +202,9 @@ impl Cgroup {
         self.places.iter().filter(|place| place.version == Version::V1).map(open).collect()
     }
 
-    /// The cgroup of the unified hierarchy, for `CLONE_INTO_CGROUP`, if there is that hierarchy.
+    /// The cgroup of the unified hierarchy, for `CLONE_INTO_CGROUP`, if there is that hierarchy and it is made.
     pub(crate) fn directory(&self) -> Result<Option<OwnedFd>> {
-        self.unified().map(Place::open).transpose()
+        self.unified().filter(|place| place.made.is_some()).map(Place::open).transpose()
     }
 
     /// The cgroup in the hierarchy that has this controller.
@@ -185,8 +244,13 @@ impl Cgroup {
     /// If it is not known what `create` made (the caller crashed in between), no more than an init that ends by itself
     /// has been inside: then the container's own cgroups are removed once they are empty, and the ancestors are left.
     pub(crate) fn remove(&self) -> Result<()> {
+        let mut result = match &self.unit {
+            // A unit of this name that we do not know to have made may be another's. One that was made nevertheless ends
+            // with init.
+            Some(unit) if self.places.iter().any(|place| place.made.is_some()) => unit.stop(),
+            _ => Ok(()),
+        };
         let deadline = Instant::now() + PATIENCE;
-        let mut result = Ok(());
         for place in self.places.iter().rev() {
             match place.made {
                 Some(made) => result = result.and(place.rmdir(made, deadline)),

@@ -44,6 +44,8 @@ pub struct CreateOptions<'a> {
     pub supervised: bool,
     /// The session keyring stays that of the caller.
     pub no_new_keyring: bool,
+    /// systemd makes the cgroup.
+    pub systemd_cgroup: bool,
     /// The caller takes the listener of a seccomp filter that has no socket to send it to.
     pub takes_listener: bool,
     /// Readable: give up.
@@ -111,7 +113,10 @@ impl Prepared {
         let process = parts?.process()?;
         let host = Host::detect()?;
         let cgroups_path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
-        let cgroup = Cgroup::plan(&host, cgroups_path, id)?;
+        let cgroup = match options.systemd_cgroup {
+            true => Cgroup::plan_scope(&host, cgroups_path, id, spec.annotations().as_ref())?,
+            false => Cgroup::plan(&host, cgroups_path, id)?,
+        };
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
             cgroup.check(resources)?;
         }

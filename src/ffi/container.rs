@@ -29,6 +29,14 @@ pub const BRIG_CREATE_SUPERVISED: u64 = 2;
 /// a session keyring of its own, called `_ses.` and its id, which execs join.
 pub const BRIG_CREATE_NO_NEW_KEYRING: u64 = 4;
 
+/// For brig_create_options: systemd makes the container's cgroup, as that of a transient scope, and the spec's
+/// linux.cgroupsPath is `slice:prefix:name`: `system.slice` (the user's manager: `user.slice`) if there is no
+/// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
+/// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
+/// Needs cgroup version 2 and the bus: that of the system for root, else the user's
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus). Waits for systemd no longer than 25 seconds.
+pub const BRIG_CREATE_SYSTEMD_CGROUP: u64 = 8;
+
 /// For brig_create_options: the caller answers what the seccomp filter notifies of (SCMP_ACT_NOTIFY) where the
 /// spec has no listenerPath, which is an error otherwise. It starts the container by the handle that the create
 /// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
@@ -104,7 +112,11 @@ fn path<'a>(pointer: *const c_char) -> Option<&'a Path> {
 fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptions<'a>> {
     let given = options("options", pointer)?;
     let (stdio, fds) = files(given.stdio, given.fds, given.fd_count)?;
-    let known = BRIG_CREATE_NO_PIVOT | BRIG_CREATE_SUPERVISED | BRIG_CREATE_NO_NEW_KEYRING | BRIG_CREATE_SECCOMP_FD;
+    let known = BRIG_CREATE_NO_PIVOT
+        | BRIG_CREATE_SUPERVISED
+        | BRIG_CREATE_NO_NEW_KEYRING
+        | BRIG_CREATE_SYSTEMD_CGROUP
+        | BRIG_CREATE_SECCOMP_FD;
     let flags = known_flags(given.flags, known)?;
     Ok(CreateOptions {
         bundle: path(given.bundle),
@@ -116,6 +128,7 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         no_pivot: flags & BRIG_CREATE_NO_PIVOT != 0,
         supervised: flags & BRIG_CREATE_SUPERVISED != 0,
         no_new_keyring: flags & BRIG_CREATE_NO_NEW_KEYRING != 0,
+        systemd_cgroup: flags & BRIG_CREATE_SYSTEMD_CGROUP != 0,
         takes_listener: flags & BRIG_CREATE_SECCOMP_FD != 0,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })

@@ -77,7 +77,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     if let Some(rdt) = &request.record.rdt {
         rdt.join(newborn.child()?.pid)?;
     }
-    if request.plan.enters || request.record.rdt.is_some() || !tasks.is_empty() {
+    if request.plan.enters || request.record.rdt.is_some() || request.cgroup.is_awaited() {
         talk.cgroups(&tasks)?;
     }
     drop(tasks);

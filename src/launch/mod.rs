@@ -85,20 +85,20 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
 
     // From here on init works beside us; it joins the cgroups when it needs them.
     fault::at("cgroups")?;
-    undo.record.cgroup.create(Version::V1)?;
-    let tasks = undo.record.cgroup.join_files()?;
+    let resources = request.spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
     let first = undo.init()?.child()?.pid;
-    if let Some(rdt) = &undo.record.rdt {
+    let Record { cgroup, id, rdt, .. } = &mut undo.record;
+    cgroup.enclose(id, first, request.spec.annotations().as_ref(), &resources)?;
+    cgroup.create(Version::V1)?;
+    if let Some(rdt) = rdt {
         rdt.join(first)?;
     }
-    if !tasks.is_empty() || undo.record.rdt.is_some() {
-        talk.cgroups(&tasks)?;
+    if cgroup.is_awaited() || rdt.is_some() {
+        talk.cgroups(&cgroup.join_files()?)?;
     }
-    drop(tasks);
     undo.write()?;
     // Only now that init has left the host's memory: a limit that is too tight kills init, not the host.
     fault::at("limits")?;
-    let resources = request.spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
     undo.record.cgroup.apply_limits(&resources)?;
     fault::at("gate")?;
     let gate = gate::open(request.directory)?;

@@ -15,10 +15,10 @@ use crate::error::Result;
 use crate::spec::mount_options::attr::RDONLY;
 
 /// Enters the version 1 cgroups, which the host makes while init is at work: as late as can be. Version 2 is entered by
-/// the clone itself. With `waits` there is something to wait for that the host does meanwhile. Written to `tasks` by the process itself, while it is single-threaded, this
-/// spares the RCU grace period of a move from outside.
+/// the clone itself; or systemd brings init there. With `waits` there is something else that the host does meanwhile. Written
+/// to `tasks` by the process itself, while it is single-threaded, this spares the RCU grace period of a move from outside.
 pub fn join(steps: &mut Steps, cgroup: &Cgroup, waits: bool) {
-    if waits || cgroup.joined().next().is_some() {
+    if waits || cgroup.is_awaited() {
         steps.origin("/linux/cgroupsPath").push(Step::JoinCgroups {});
     }
 }

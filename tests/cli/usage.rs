@@ -31,7 +31,6 @@ fn a_wrong_command_line_is_one_error_line_and_exit_1() {
         (&["kill", "x", "-9"], "unknown signal: -9"),
         (&["kill", "x", "NOPE"], "unknown signal: NOPE"),
         (&["list", "--format", "xml"], "invalid value for --format: xml, not one of table, json"),
-        (&["--systemd-cgroup", "state", "x"], "the systemd cgroup driver is not built yet"),
         (&["run", "--preserve-fds", "900", "x"], "--preserve-fds 900: file 3 is not open"),
     ] {
         assert_eq!(message(&lab.brig(arguments)), expected, "{arguments:?}");

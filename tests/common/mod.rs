@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -143,7 +143,7 @@ impl Lab {
     pub fn leftovers(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let prefix = format!("{}-", self.path.file_name().unwrap().to_str().unwrap());
-        find(Path::new("/sys/fs/cgroup"), &prefix, 4, &mut found);
+        find(Path::new("/sys/fs/cgroup"), &prefix, 6, &mut found);
         let state = fs::read_dir(self.path.join("state")).into_iter().flatten().flatten();
         found.extend(
             state.map(|entry| entry.path()).filter(|path| !path.ends_with("@seccomp") && !path.ends_with("@notify")),
@@ -248,7 +248,8 @@ fn find(directory: &Path, prefix: &str, depth: u32, found: &mut Vec<PathBuf>) {
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        if entry.file_name().to_string_lossy().starts_with(prefix) {
+        // A scope has something before it.
+        if entry.file_name().to_string_lossy().contains(prefix) {
             found.push(entry.path());
         } else if depth > 0 {
             find(&entry.path(), prefix, depth - 1, found);
@@ -285,7 +286,8 @@ fn whole(mut file: File) -> Vec<u8> {
     bytes
 }
 
-/// Waits until something is true; fails after a minute, which on a busy machine is not much.
+/// Waits until something is true; fails after a minute, in which a machine that others use too, or one under software
+/// emulation, does what another does in a second.
 #[track_caller]
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -295,9 +297,11 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Says why a test, or a part of it, does not run here.
+/// Says why a test, or a part of it, does not run here: past the capture of output, since nobody sees that of a test
+/// that passes.
 pub fn skip(why: &str) {
-    println!("skip: {why}");
+    let name = std::thread::current().name().unwrap_or("?").to_owned();
+    std::io::stderr().write_all(format!("skip: {name}: {why}\n").as_bytes()).unwrap();
 }
 
 /// A command that runs beside the test, and is killed at the end of it.

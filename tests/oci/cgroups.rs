@@ -36,6 +36,12 @@ fn controller(pid: i32, name: &str) -> Option<PathBuf> {
     found.map(|(_, path)| path)
 }
 
+/// Whether memory can be limited, in whatever version.
+fn has_memory() -> bool {
+    let unified = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    unified.split_whitespace().any(|name| name == "memory") || Path::new("/sys/fs/cgroup/memory").exists()
+}
+
 fn read(path: PathBuf) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).trim().to_owned()
 }
@@ -80,6 +86,34 @@ fn limits_are_in_the_files() {
     }
 }
 
+/// The same where all controllers are in the unified hierarchy.
+#[test]
+fn limits_are_in_the_files_of_version_2() {
+    if !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        return skip("this host has hierarchies of version 1");
+    }
+    let lab = lab();
+    let pid = sleeping(&lab, |spec| {
+        spec["linux"]["resources"] = json!({
+            "memory": { "limit": 64 << 20, "reservation": 32 << 20, "swap": 96 << 20 },
+            "cpu": { "shares": 512, "quota": 50_000, "period": 100_000, "cpus": "0" },
+            "pids": { "limit": 33 },
+        });
+    });
+    let place = cgroups(pid).remove(0).1;
+    for (file, value) in [
+        ("memory.max", "67108864"),
+        ("memory.low", "33554432"),
+        ("memory.swap.max", "33554432"),
+        ("cpu.weight", "59"),
+        ("cpu.max", "50000 100000"),
+        ("cpuset.cpus", "0"),
+        ("pids.max", "33"),
+    ] {
+        assert_eq!(read(place.join(file)), value, "{file}");
+    }
+}
+
 #[test]
 fn every_hierarchy_has_one() {
     let lab = lab();
@@ -121,19 +155,18 @@ fn they_are_where_the_spec_says() {
 #[test]
 fn those_inside_are_removed_too() {
     let lab = lab();
-    lab.write(&["sh", "-c", "mkdir -p /sys/fs/cgroup/pids/in/ner; echo 0 > /sys/fs/cgroup/pids/in/ner/cgroup.procs; touch /log/ready; exec sleep 1000"], |spec| {
+    let script = "cd /sys/fs/cgroup; [ ! -d pids ] || cd pids; mkdir -p in/ner; echo 0 > in/ner/cgroup.procs; touch /log/ready; exec sleep 1000";
+    lab.write(&["sh", "-c", script], |spec| {
         fs::create_dir(lab.path.join("log")).unwrap();
         edit::mount(spec, "/log", "bind", lab.path.join("log").to_str().unwrap(), &["bind"]);
         for mount in spec["mounts"].as_array_mut().unwrap().iter_mut().filter(|mount| mount["type"] == "cgroup") {
             mount["options"] = json!(["rw"]);
         }
     });
-    if !Path::new("/sys/fs/cgroup/pids").exists() {
-        return skip("no version 1 hierarchy \"pids\"");
-    }
     let id = lab.launch("inside");
     until("the container has made them", || lab.path.join("log/ready").exists());
-    assert!(controller(lab.pid(&id), "pids").unwrap().ends_with("in/ner"));
+    let pids = |(list, path): &(String, PathBuf)| (list == "pids" || list.is_empty()) && path.ends_with("in/ner");
+    assert!(cgroups(lab.pid(&id)).iter().any(pids));
     lab.brig(&["delete", "--force", &id]).success();
     lab.assert_clean();
 }
@@ -204,8 +237,8 @@ fn a_hog_is_killed() {
     lab.write(&["tail", "-c", "90000000", "/dev/zero"], |spec| {
         spec["linux"]["resources"]["memory"] = json!({ "limit": 20 << 20, "swap": 20 << 20 });
     });
-    if !Path::new("/sys/fs/cgroup/memory").exists() {
-        return skip("no version 1 hierarchy \"memory\"");
+    if !has_memory() {
+        return skip("this host has no cgroup controller \"memory\"");
     }
     assert_eq!(lab.run().code(), Some(137));
     lab.assert_clean();
@@ -215,8 +248,8 @@ fn a_hog_is_killed() {
 fn a_limit_that_init_does_not_fit_in() {
     let lab = lab();
     lab.write(&["true"], |spec| spec["linux"]["resources"]["memory"] = json!({ "limit": 4096 }));
-    if !Path::new("/sys/fs/cgroup/memory").exists() {
-        return skip("no version 1 hierarchy \"memory\"");
+    if !has_memory() {
+        return skip("this host has no cgroup controller \"memory\"");
     }
     let done = lab.run();
     // It may be just enough for init, and then the program is killed.

@@ -209,7 +209,7 @@ fn one_that_takes_too_long_is_killed() {
         let error = lab.brig(&["run", "--detach", &lab.id("slow")]).failure();
         let took = start.elapsed();
         assert!(error.contains(&format!("/hooks/{kind}/0")) && error.contains("timeout"), "{error}");
-        assert!((Duration::from_secs(1)..Duration::from_secs(5)).contains(&took), "{took:?}");
+        assert!((Duration::from_secs(1)..Duration::from_secs(30)).contains(&took), "{took:?}");
         let left = std::process::Command::new("pgrep").args(["-f", &format!("^sleep {marker}")]).output().unwrap();
         assert!(left.stdout.is_empty(), "{kind}: its children live");
         lab.assert_clean();
@@ -220,10 +220,10 @@ fn one_that_takes_too_long_is_killed() {
 #[test]
 fn a_daemon_is_not_waited_for() {
     let lab = lab();
-    bundle(&lab, &[("createRuntime", "sleep 3 & echo started")]);
+    bundle(&lab, &[("createRuntime", "sleep 20 & echo started")]);
     let start = Instant::now();
     let id = lab.create("daemon");
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(15));
     lab.brig(&["delete", &id]).success();
 }
 

@@ -33,6 +33,7 @@ mod scheduling;
 mod seccomp;
 #[cfg(feature = "fault-injection")]
 mod supervised;
+mod systemd;
 #[cfg(feature = "fault-injection")]
 mod undo;
 

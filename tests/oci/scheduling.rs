@@ -2,6 +2,7 @@
 //! `process.scheduler`, `process.ioPriority` and `process.execCPUAffinity`: of a container's program, and of an exec.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -32,6 +33,9 @@ fn said(program: &str, arguments: &[&str]) -> String {
 /// A share of the real-time budget for the container's cgroup of version 1, which has none otherwise; whether the machine
 /// has one to give.
 fn real_time(spec: &mut Value) {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        return; // Version 2 has no such budgets.
+    }
     spec["linux"]["resources"]["cpu"] = json!({ "realtimeRuntime": 1000, "realtimePeriod": 1_000_000 });
 }
 

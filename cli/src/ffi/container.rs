@@ -24,6 +24,8 @@ pub struct CreateOptions<'a> {
     pub no_pivot: bool,
     /// No session keyring of its own.
     pub no_new_keyring: bool,
+    /// systemd makes the cgroup.
+    pub systemd_cgroup: bool,
     /// Give up once this file is readable.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -42,8 +44,11 @@ impl CreateOptions<'_> {
             options.fds = self.fds.as_ptr();
             options.fd_count = self.fds.len();
         }
-        let flags =
-            [(self.no_pivot, brig::BRIG_CREATE_NO_PIVOT), (self.no_new_keyring, brig::BRIG_CREATE_NO_NEW_KEYRING)];
+        let flags = [
+            (self.no_pivot, brig::BRIG_CREATE_NO_PIVOT),
+            (self.no_new_keyring, brig::BRIG_CREATE_NO_NEW_KEYRING),
+            (self.systemd_cgroup, brig::BRIG_CREATE_SYSTEMD_CGROUP),
+        ];
         options.flags = flags.iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag).sum();
         options.cancel_fd = self.cancel.map_or(0, |fd| fd.as_raw_fd());
         call(&raw const options)

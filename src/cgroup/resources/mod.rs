@@ -15,7 +15,7 @@ use oci_spec::runtime::LinuxResources;
 use rustix::io::Errno;
 
 use self::before::{Before, Old};
-use super::{Cgroup, Place, Version, devices, dir, v2};
+use super::{Cgroup, Place, Version, devices, dir, systemd, v2};
 use crate::error::{Error, Kind, Result, describe};
 
 /// Where the resources are in config.json.
@@ -42,6 +42,11 @@ impl Cgroup {
     /// version 1 denies everything for an instant, and hooks allow devices by themselves.
     pub(crate) fn apply_devices(&self, resources: &LinuxResources) -> Result<()> {
         let policy = devices::Policy::new(resources.devices().as_deref().unwrap_or_default())?;
+        if let Some(unit) = &self.unit {
+            unit.allow_devices(&policy)?;
+            // systemd has written all of its limits anew, some of them rounded.
+            self.apply_limits(resources)?;
+        }
         devices::enforce(self, &policy, devices::Former::None)
     }
 
@@ -55,7 +60,30 @@ impl Cgroup {
         let mut before = Before::default();
         write_all(writes, Some(&mut before))
             .and_then(|()| policy.map_or(Ok(()), |policy| devices::enforce(self, &policy, devices::Former::Ours)))
+            .and_then(|()| self.tell_systemd(resources))
             .map_err(|error| before.put_back(error))
+    }
+
+    /// Makes the limits properties of the scope, if there is one; then systemd has written all of its limits anew, some of
+    /// them rounded.
+    fn tell_systemd(&self, resources: &LinuxResources) -> Result<()> {
+        let Some(unit) = &self.unit else { return Ok(()) };
+        unit.set(self.properties(resources)?)?;
+        if let Some(rules) = resources.devices() {
+            unit.allow_devices(&devices::Policy::new(rules)?)?;
+        }
+        self.apply_limits(resources)
+    }
+
+    /// The limits as properties of the scope.
+    pub(super) fn properties(&self, resources: &LinuxResources) -> Result<Vec<systemd::Property>> {
+        let writes = compile(self, resources)?;
+        let files = writes.iter().map(|write| match &write.instead {
+            // Of the two schedulers' weights systemd has one property, on the scale of the second.
+            Some((file, value)) => (*file, value.as_str()),
+            None => (write.file.as_ref(), write.value.as_str()),
+        });
+        Ok(systemd::limits(files))
     }
 
     /// Refuses what `apply` would refuse without asking the kernel; writes nothing.

@@ -226,18 +226,19 @@ fn files_over_procfs_as_lxcfs_has_them() {
 fn cgroups_start_at_the_containers_own() {
     let lab = lab();
     let seen = lab.sh(
-        "cat /proc/self/cgroup; for d in /sys/fs/cgroup/*/; do cat $d/cgroup.procs | head -n 1; done",
+        "cat /proc/self/cgroup; cd /sys/fs/cgroup; for f in cgroup.procs */cgroup.procs; do [ ! -e $f ] || head -n 1 $f; done",
         edit::nothing,
     );
     let (places, firsts): (Vec<_>, Vec<_>) = seen.lines().partition(|line| line.contains(':'));
     assert!(places.iter().all(|line| line.ends_with(":/")), "{places:?}");
-    assert!(firsts.iter().all(|pid| *pid == "1"), "{firsts:?}");
+    assert!(!firsts.is_empty() && firsts.iter().all(|pid| *pid == "1"), "{firsts:?}");
 }
 
 #[test]
 fn without_a_cgroup_namespace_they_are_bound() {
     let lab = lab();
-    let seen = lab.sh("cat /proc/self/mountinfo; cat /sys/fs/cgroup/*/cgroup.procs | sort -u | head -n 1", |spec| {
+    let script = "cat /proc/self/mountinfo; cd /sys/fs/cgroup; cat cgroup.procs */cgroup.procs 2> /dev/null | sort -u | head -n 1";
+    let seen = lab.sh(script, |spec| {
         edit::remove_namespace(spec, "cgroup");
     });
     let name = lab.id("run");
