@@ -164,6 +164,11 @@ brig_runtime *brig_runtime_ref(brig_runtime *runtime);
 /// Gives a reference back. Containers keep what they need. NULL is fine.
 void brig_runtime_unref(brig_runtime *runtime);
 
+/// Stores in `*path` the state directory, absolute, to be freed with brig_string_free(). A client may keep
+/// things of its own there under names that start with '@', which no container's id does; `@seccomp` and
+/// `@notify` are brig's.
+brig_status brig_runtime_root(brig_runtime *runtime, char **path, brig_error **error);
+
 /// Stores in `*json` an array with the state of every container, as brig_container_state() gives
 /// it, ordered by id.
 brig_status brig_runtime_list(brig_runtime *runtime, char **json, brig_error **error);
@@ -231,6 +236,7 @@ typedef struct {
     /// With process.terminal the terminal is used instead.
     const int *stdio;
     /// More files for the container's program, which sees them as 3, 4 and so on (nullable).
+    /// With a LISTEN_FDS but no LISTEN_PID in its env, it gets one with its pid (sd_listen_fds(3)).
     const int *fds;
     /// How many `fds` there are.
     size_t fd_count;
@@ -433,6 +439,7 @@ typedef struct {
     /// With process.terminal the terminal is used instead.
     const int *stdio;
     /// More files for the program, which sees them as 3, 4 and so on (nullable).
+    /// With a LISTEN_FDS but no LISTEN_PID in its env, it gets one with its pid (sd_listen_fds(3)).
     const int *fds;
     /// How many `fds` there are.
     size_t fd_count;

@@ -89,17 +89,53 @@ fn refuse(mistakes: Vec<Error>) -> Result<()> {
     if mistakes.is_empty() { Ok(()) } else { Err(first(mistakes)) }
 }
 
-/// The text of `process` in a config.json that was loaded, on one line.
-pub fn process_text(json: &[u8]) -> Result<Box<RawValue>> {
-    #[derive(Deserialize)]
-    struct Whole<'a> {
-        #[serde(borrow)]
-        process: &'a RawValue,
+/// Members of a config.json as they are written there.
+pub struct Parts<'a> {
+    json: &'a [u8],
+    process: &'a RawValue,
+    seccomp: Option<&'a RawValue>,
+}
+
+impl<'a> Parts<'a> {
+    /// Finds them; what is wrong with the rest, [`load`] says better.
+    pub fn of(json: &'a [u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Whole<'a> {
+            #[serde(borrow)]
+            process: &'a RawValue,
+            #[serde(borrow)]
+            linux: Option<Linux<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Linux<'a> {
+            #[serde(borrow)]
+            seccomp: Option<&'a RawValue>,
+        }
+        let Whole { process, linux } = serde_json::from_slice(json).map_err(malformed)?;
+        Ok(Self { json, process, seccomp: linux.and_then(|linux| linux.seccomp) })
     }
-    let malformed = |error: serde_json::Error| Error::config("/process", error.to_string());
-    let Whole { process } = serde_json::from_slice(json).map_err(malformed)?;
-    // In JSON a newline is never inside of a string.
-    RawValue::from_string(process.get().replace(['\n', '\r'], " ")).map_err(malformed)
+
+    /// The text of `process`, on one line.
+    pub fn process(&self) -> Result<Box<RawValue>> {
+        // In JSON a newline is never inside of a string.
+        RawValue::from_string(self.process.get().replace(['\n', '\r'], " ")).map_err(malformed)
+    }
+
+    /// The text of `linux.seccomp`.
+    pub fn seccomp(&self) -> Option<&'a str> {
+        self.seccomp.map(RawValue::get)
+    }
+
+    /// The configuration without `linux.seccomp`.
+    pub fn without_seccomp(&self) -> Vec<u8> {
+        let Some(text) = self.seccomp() else { return self.json.to_vec() };
+        let start = text.as_ptr().addr() - self.json.as_ptr().addr();
+        [&self.json[..start], b"null", &self.json[start + text.len()..]].concat()
+    }
+}
+
+fn malformed(error: serde_json::Error) -> Error {
+    Error::config("/process", error.to_string())
 }
 
 /// What a process has of the container's own unless it says otherwise, as with other runtimes.

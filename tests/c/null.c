@@ -45,6 +45,8 @@ int main(void)
     brig_runtime_unref(runtime_out);
     CHECK(brig_runtime_ref(NULL) == NULL);
     brig_runtime_unref(NULL);
+    INVALID(brig_runtime_root(NULL, &text, &error));
+    INVALID(brig_runtime_root(runtime, NULL, &error));
     INVALID(brig_runtime_list(NULL, &text, &error));
     INVALID(brig_runtime_list(runtime, NULL, &error));
     INVALID(brig_runtime_stats(NULL, NULL, 0, &text, &error));

@@ -100,13 +100,18 @@ fn fetch<T>(empty: T, call: impl FnOnce(*mut T, *mut *mut brig_error) -> brig_st
 }
 
 /// A call that stores a string, which is copied and given back.
-fn text(call: impl FnOnce(*mut *mut c_char, *mut *mut brig_error) -> brig_status) -> Result<String, Error> {
+fn bytes(call: impl FnOnce(*mut *mut c_char, *mut *mut brig_error) -> brig_status) -> Result<Vec<u8>, Error> {
     let string = fetch(null_mut(), call)?;
     // SAFETY: the call succeeded, so this is a string that is ours.
-    let text = unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned();
+    let bytes = unsafe { CStr::from_ptr(string) }.to_bytes().to_vec();
     // SAFETY: as above, and it is not used any more.
     unsafe { brig::brig_string_free(string) };
-    Ok(text)
+    Ok(bytes)
+}
+
+/// The same for UTF-8.
+fn text(call: impl FnOnce(*mut *mut c_char, *mut *mut brig_error) -> brig_status) -> Result<String, Error> {
+    Ok(String::from_utf8_lossy(&bytes(call)?).into_owned())
 }
 
 /// An argument as C wants it. Arguments of this program cannot hold a NUL, but the text of a file can; it is cut
