@@ -138,6 +138,12 @@ brig_status brig_features(char **json, brig_error **error);
 /// `flags` is any of BRIG_SPEC_*.
 brig_status brig_spec_default(uint64_t flags, char **json, brig_error **error);
 
+/// Stores in `*mistakes` all that is wrong with the config.json `spec`: a JSON array of objects with "pointer" (as
+/// brig_error_pointer() gives it; "" is the whole), "message" (one line: the place, what is there, what may be there) and
+/// "status" (a brig_status, BRIG_ERR_CONFIG as of now). "[]" if nothing is wrong. Nothing on this host is looked at, and members that the specification does not know are
+/// allowed. brig_container_create() does the same before anything else, and tells the first.
+brig_status brig_spec_validate(const char *spec, char **mistakes, brig_error **error);
+
 /// Frees a string that a call stored for you. NULL is fine.
 void brig_string_free(char *string);
 

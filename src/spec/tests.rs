@@ -3,6 +3,7 @@
 
 mod accepted;
 mod fuzz;
+mod mistakes;
 mod refused;
 mod refused_linux;
 

@@ -56,6 +56,19 @@ pub fn default_spec(rootless: bool) -> Result<String, Error> {
     text(|json, error| unsafe { brig::brig_spec_default(flags, json, error) })
 }
 
+/// What is wrong with a config.json, one line each.
+pub fn mistakes(spec: &[u8]) -> Result<Vec<String>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Mistake {
+        message: String,
+    }
+    let spec = c_string(OsStr::from_bytes(spec));
+    // SAFETY: a string that lives for the call, and two places for a pointer.
+    let json = text(|json, error| unsafe { brig::brig_spec_validate(spec.as_ptr(), json, error) })?;
+    let list: Vec<Mistake> = serde_json::from_str(&json).unwrap_or_default();
+    Ok(list.into_iter().map(|mistake| mistake.message).collect())
+}
+
 /// Sends the library's log to a file, of which the library keeps a duplicate.
 pub fn log_to(file: BorrowedFd<'_>, level: LogLevel, format: LogFormat) -> Result<(), Error> {
     // SAFETY: `error` is a place for a pointer.
