@@ -22,7 +22,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-vm bench build install uninstall header abi check clean deps deps-test deps-vm deps-bench FORCE
+.PHONY: help demo test test-vm spec-table compare fuzz bench build install uninstall header abi check clean deps deps-test deps-vm deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -36,6 +36,15 @@ test: deps-test build ## Runs every test, then looks for what they left behind (
 
 test-vm: deps-vm build/brig ## Runs tests/oci in a guest with systemd and cgroup v2 (TESTS=filter, VM_DIR=target/vm)
 	@tests/vm/run.sh $(TESTS)
+
+fuzz: deps-test ## Fuzzes what reads config.json for FUZZ_SECONDS (default 600)
+	@scripts/fuzz.sh
+
+spec-table: deps-test ## Writes into docs/spec.md what brig makes of each field (as root)
+	@BRIG_TABLE=update $(CARGO) test --quiet --package brig-cli --test table
+
+compare: deps-bench ## The same rows with runc and crun, into the columns beside it
+	@BRIG_TABLE=compare $(CARGO) test --quiet --package brig-cli --test table every_field_is_honoured
 
 bench: deps-bench build ## Measures against runc, crun and a hand-written C floor
 	@benches/run.sh

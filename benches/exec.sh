@@ -4,30 +4,18 @@
 # The second half of `make bench`: an exec of a program that does nothing into a running container, brig against
 # crun and runc, in one interleaved run. It reports; it fails only if something does not work. BENCH_ROUNDS says how
 # many rounds (default 100).
-set -euo pipefail
-
-rounds=${BENCH_ROUNDS:-100}
-. tests/lab/stage.sh
-work=$(mktemp -d)
-state=$(mktemp -d -p /dev/shm)
 id=bench-exec-$$
-brig=$(command -v brig) crun=$(command -v crun) runc=$(command -v runc)
 
 # crun refuses hosts with cgroups of both versions.
 pure_v1=(unshare --mount --propagation private sh -c 'umount -l /sys/fs/cgroup/unified 2> /dev/null; exec "$@"' sh)
 
-clean_up() {
+end() {
     "$brig" --root "$state/brig" delete --force "$id" 2> /dev/null || true
     "${pure_v1[@]}" "$crun" --root "$state/crun" delete --force "$id-crun" 2> /dev/null || true
     "$runc" --root "$state/runc" delete --force "$id-runc" 2> /dev/null || true
-    rm -rf "${work:?}" "${state:?}"
 }
-trap clean_up EXIT
-trap 'exit 130' INT TERM
+. benches/common.sh
 
-compile() {
-    ${CC:-cc} -std=c11 -O2 -Wall -Wextra -o "$work/$1" "benches/$1.c" "${@:2}"
-}
 compile bench
 compile true -static
 # shellcheck disable=SC2046 # pkg-config's words
@@ -74,6 +62,6 @@ table() {
 }
 
 echo
-echo "$rounds rounds each, medians; $(uname -r), $(nproc) CPUs; $($crun --version | head -n 1), $($runc --version | head -n 1)"
+print_conditions
 measure 0 | table "An exec of a program that does nothing, back to back:"
 measure 30 | table "The same, after 30 ms of idleness:"

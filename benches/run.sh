@@ -3,35 +3,17 @@
 #
 # What `make bench` runs: brig against a hand-written floor, crun and runc, in one interleaved run a table.
 # It reports; it fails only if something does not work. BENCH_ROUNDS says how many rounds (default 100).
-set -euo pipefail
-
-rounds=${BENCH_ROUNDS:-100}
-if [ "$(id -u)" -ne 0 ]; then
-    echo "The benchmark makes cgroups and mounts: run it as root." >&2
-    exit 1
-fi
-
-. tests/lab/stage.sh
-work=$(mktemp -d)
-# The runtimes' state lies on a tmpfs, as /run does on nearly every host.
-state=$(mktemp -d -p /dev/shm)
 parent=brig-bench-$$
-
-clean_up() {
+end() {
     local directory
     for directory in /sys/fs/cgroup/*/"${parent:?}"; do
         [ ! -d "$directory" ] || find "$directory" -depth -type d -exec rmdir {} +
     done
-    rm -rf "${work:?}" "${state:?}"
 }
-trap clean_up EXIT
-trap 'exit 130' INT TERM
+. benches/common.sh
 
 # --- what is measured -----------------------------------------------------------------------------
 
-compile() {
-    ${CC:-cc} -std=c11 -O2 -Wall -Wextra -o "$work/$1" "benches/$1.c" "${@:2}"
-}
 compile bench
 compile bpf -lseccomp
 compile floor -static
@@ -80,7 +62,6 @@ done
 floor_plain="$work/floor $parent/@N@ $work/plain/rootfs - - /bin/true"
 floor_seccomp="$work/floor $parent/@N@ $work/seccomp/rootfs $work/filter - /bin/true"
 floor_limits="$work/floor $parent/@N@ $work/limits/rootfs - $work/limits/list /bin/true"
-brig=$(command -v brig) crun=$(command -v crun) runc=$(command -v runc)
 
 # measure FILE GAP_MS BUNDLE FLOOR: one table's worth.
 measure() {
@@ -122,7 +103,7 @@ target() {
         }' "$work/$1"
 }
 
-echo "$rounds rounds each, medians; $(uname -r), $(nproc) CPUs; $($crun --version | head -n 1), $($runc --version | head -n 1)"
+print_conditions
 
 measure busy 0 plain "$floor_plain"
 table busy "A container of the default spec that runs /bin/true, back to back:"

@@ -138,6 +138,12 @@ brig_status brig_features(char **json, brig_error **error);
 /// `flags` is any of BRIG_SPEC_*.
 brig_status brig_spec_default(uint64_t flags, char **json, brig_error **error);
 
+/// Stores in `*mistakes` all that is wrong with the config.json `spec`: a JSON array of objects with "pointer" (as
+/// brig_error_pointer() gives it; "" is the whole), "message" (one line: the place, what is there, what may be there) and
+/// "status" (a brig_status, BRIG_ERR_CONFIG as of now). "[]" if nothing is wrong. Nothing on this host is looked at, and members that the specification does not know are
+/// allowed. brig_container_create() does the same before anything else, and tells the first.
+brig_status brig_spec_validate(const char *spec, char **mistakes, brig_error **error);
+
 /// Frees a string that a call stored for you. NULL is fine.
 void brig_string_free(char *string);
 
@@ -157,6 +163,11 @@ brig_runtime *brig_runtime_ref(brig_runtime *runtime);
 
 /// Gives a reference back. Containers keep what they need. NULL is fine.
 void brig_runtime_unref(brig_runtime *runtime);
+
+/// Stores in `*path` the state directory, absolute, to be freed with brig_string_free(). A client may keep
+/// things of its own there under names that start with '@', which no container's id does; `@seccomp` and
+/// `@notify` are brig's.
+brig_status brig_runtime_root(brig_runtime *runtime, char **path, brig_error **error);
 
 /// Stores in `*json` an array with the state of every container, as brig_container_state() gives
 /// it, ordered by id.
@@ -225,6 +236,7 @@ typedef struct {
     /// With process.terminal the terminal is used instead.
     const int *stdio;
     /// More files for the container's program, which sees them as 3, 4 and so on (nullable).
+    /// With a LISTEN_FDS but no LISTEN_PID in its env, it gets one with its pid (sd_listen_fds(3)).
     const int *fds;
     /// How many `fds` there are.
     size_t fd_count;
@@ -427,6 +439,7 @@ typedef struct {
     /// With process.terminal the terminal is used instead.
     const int *stdio;
     /// More files for the program, which sees them as 3, 4 and so on (nullable).
+    /// With a LISTEN_FDS but no LISTEN_PID in its env, it gets one with its pid (sd_listen_fds(3)).
     const int *fds;
     /// How many `fds` there are.
     size_t fd_count;

@@ -61,8 +61,7 @@ impl Error {
     /// even where only the text is shown.
     pub fn config(pointer: impl Into<String>, message: impl AsRef<str>) -> Self {
         let pointer = pointer.into();
-        let place = if pointer.is_empty() { "config.json" } else { &pointer };
-        let message = format!("{place}: {}", message.as_ref());
+        let message = format!("{}: {}", place(&pointer, "config.json"), message.as_ref());
         Self { kind: Kind::Config, errno: 0, pointer: Some(pointer), message }
     }
 
@@ -90,6 +89,15 @@ impl Error {
     pub fn context(mut self, what: impl AsRef<str>) -> Self {
         self.message = format!("{}: {}", what.as_ref(), self.message);
         self
+    }
+}
+
+/// How a message writes a pointer into the document `name`: in one line, whatever is in its keys.
+pub fn place<'a>(pointer: &'a str, name: &'a str) -> Cow<'a, str> {
+    match pointer {
+        "" => name.into(),
+        _ if pointer.contains(char::is_control) => pointer.escape_debug().to_string().into(),
+        _ => pointer.into(),
     }
 }
 

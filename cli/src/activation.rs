@@ -3,6 +3,10 @@
 
 use std::env;
 
+use serde_json::Value;
+
+use crate::environment;
+
 /// The files that came, from 3 on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activation {
@@ -22,22 +26,15 @@ impl Activation {
         Self { count: count.filter(|_| ours).and_then(|count| count.parse().ok()).unwrap_or(0) }
     }
 
-    /// What the container's program needs to know of them. It is the first process of its pid namespace.
-    pub fn for_init(self) -> Vec<String> {
-        self.with(&["LISTEN_PID=1".to_owned()])
-    }
-
-    /// The same for the program of an exec, whose pid nobody knows yet.
-    pub fn for_exec(self) -> Vec<String> {
-        self.with(&[])
-    }
-
-    fn with(self, more: &[String]) -> Vec<String> {
+    /// Tells a program of them, in its `process` object. Its pid, which goes with it, is added by the library.
+    pub fn tell(self, process: &mut Value) {
         if self.count == 0 {
-            return Vec::new();
+            return;
         }
+        environment::remove(process, "LISTEN_PID");
         let names = env::var("LISTEN_FDNAMES").ok().map(|names| format!("LISTEN_FDNAMES={names}"));
-        [format!("LISTEN_FDS={}", self.count)].into_iter().chain(more.iter().cloned()).chain(names).collect()
+        let variables: Vec<_> = [format!("LISTEN_FDS={}", self.count)].into_iter().chain(names).collect();
+        environment::set(process, &variables);
     }
 }
 

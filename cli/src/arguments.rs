@@ -49,15 +49,6 @@ impl Globals {
         Log::open(self.log.as_deref(), self.log_format, self.debug)
     }
 
-    /// The state directory, as the library finds it.
-    pub fn state_directory(&self) -> PathBuf {
-        match (&self.root, std::env::var_os("XDG_RUNTIME_DIR")) {
-            (Some(root), _) => std::path::absolute(root).unwrap_or_else(|_| root.clone()),
-            (None, Some(own)) if !rustix::process::geteuid().is_root() => PathBuf::from(own).join("brig"),
-            _ => "/run/brig".into(),
-        }
-    }
-
     /// The runtime that these flags ask for.
     pub fn runtime(&self) -> Result<Runtime> {
         Ok(Runtime::open(self.root.as_deref())?)

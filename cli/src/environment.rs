@@ -26,11 +26,25 @@ pub fn list<'a>(process: &'a mut Value, place: &str) -> &'a mut Vec<Value> {
     }
 }
 
+/// Removes a variable of a `process` object.
+pub fn remove(process: &mut Value, name: &str) {
+    if let Some(Value::Array(env)) = process.get_mut("env") {
+        forget(env, name);
+    }
+}
+
 /// Takes the place of one with the same name: of two, which counts is up to the program.
 fn set_variable(env: &mut Vec<Value>, variable: &str) {
-    let name = |text: &str| text.split('=').next().unwrap_or_default().to_owned();
-    env.retain(|known| known.as_str().is_none_or(|known| name(known) != name(variable)));
+    forget(env, name(variable));
     env.push(json!(variable));
+}
+
+fn forget(env: &mut Vec<Value>, variable: &str) {
+    env.retain(|known| known.as_str().is_none_or(|known| name(known) != variable));
+}
+
+fn name(variable: &str) -> &str {
+    variable.split('=').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -42,6 +56,9 @@ mod tests {
         let mut process = json!({ "env": ["A=1", "AB=2", "C=3"] });
         set(&mut process, &["A=x=y".to_owned(), "B".to_owned()]);
         assert_eq!(process, json!({ "env": ["AB=2", "C=3", "A=x=y", "B"] }));
+        remove(&mut process, "A");
+        remove(&mut process, "B");
+        assert_eq!(process, json!({ "env": ["AB=2", "C=3"] }));
     }
 
     #[test]
@@ -49,6 +66,7 @@ mod tests {
         for wrong in [json!(7), json!("x"), json!(null), json!({ "env": 1 }), json!({ "env": "A=1" })] {
             let mut process = wrong.clone();
             set(&mut process, &["A=1".to_owned()]);
+            remove(&mut process, "A");
             assert_eq!(process, wrong);
         }
     }

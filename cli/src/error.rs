@@ -33,11 +33,6 @@ impl Error {
     pub fn refused(message: impl Into<Cow<'static, str>>) -> Self {
         Self::Refused(message.into())
     }
-
-    /// Whether it is that there is no such container.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Brig(error) if error.is_not_found())
-    }
 }
 
 /// An errno's text without Rust's " (os error N)".

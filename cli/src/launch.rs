@@ -52,9 +52,11 @@ impl Flags {
     pub fn create(&self, globals: &Globals, mode: Mode, signals: &Signals) -> Result<New> {
         let runtime = globals.runtime()?;
         let activation = Activation::received();
-        let notify = notify::directory(&globals.state_directory(), &self.id);
-        let additions =
-            Additions { variables: activation.for_init(), notify: notify::is_wanted().then_some(notify.as_path()) };
+        let notify = match notify::is_wanted() {
+            true => Some(notify::directory(&runtime.root()?, &self.id)),
+            false => None,
+        };
+        let additions = Additions { activation, notify: notify.as_deref() };
         let config = match mode {
             Mode::Attached if additions.are_none() && !self.handover.has_receivers() => None,
             _ => Config::read(&self.bundle, &additions),
@@ -76,12 +78,11 @@ impl Flags {
             systemd_cgroup: globals.systemd_cgroup,
             cancel: Some(signals.as_fd()),
         };
-        let is_new = additions.notify.map(notify::prepare).transpose()? == Some(true);
-        let container = runtime.create(&self.id, &options).inspect_err(|_| {
-            if is_new {
-                notify::clear(&notify);
-            }
-        })?;
+        let new = match additions.notify {
+            Some(directory) if notify::prepare(directory)? => Some(directory),
+            _ => None,
+        };
+        let container = runtime.create(&self.id, &options).inspect_err(|_| new.into_iter().for_each(notify::clear))?;
         let container = New { container, notify, keep: false };
         // The library may have been too busy to look.
         if signals.next().is_some() {
@@ -95,20 +96,20 @@ impl Flags {
 
 /// What the container gets that is not in its config.json.
 struct Additions<'a> {
-    variables: Vec<String>,
+    activation: Activation,
     /// The directory with the socket for READY=1.
     notify: Option<&'a Path>,
 }
 
 impl Additions<'_> {
     fn are_none(&self) -> bool {
-        self.variables.is_empty() && self.notify.is_none()
+        self.activation.count == 0 && self.notify.is_none()
     }
 
     /// Adds them; what is no list is left to the library, which says so better.
     fn add_to(&self, spec: &mut Value) {
         let Some(process) = spec.get_mut("process") else { return };
-        environment::set(process, &self.variables);
+        self.activation.tell(process);
         if let Some(directory) = self.notify {
             environment::set(process, &[notify::variable()]);
             if spec.get("mounts").is_none_or(Value::is_array) {
@@ -154,7 +155,7 @@ struct Process {
 /// A container that was just created. Dropped before it is kept, it is deleted.
 pub struct New {
     container: Container,
-    notify: PathBuf,
+    notify: Option<PathBuf>,
     keep: bool,
 }
 
@@ -171,14 +172,13 @@ impl New {
     }
 
     fn remove(&self) -> Result<()> {
-        self.container.delete(true)?;
-        notify::clear(&self.notify);
-        Ok(())
+        Ok(self.container.delete(true)?)
     }
 
     /// Listens for its READY=1, if somebody waits for that.
     pub fn proxy<'a>(&self, log: &'a Log) -> Result<Option<Proxy<'a>>> {
-        Proxy::open(&self.notify, self.container.init()?.pid()?, log)
+        let Some(directory) = &self.notify else { return Ok(None) };
+        Proxy::open(directory, self.container.init()?.pid()?, log)
     }
 }
 

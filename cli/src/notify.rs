@@ -26,8 +26,8 @@ const NAME: &str = "notify.sock";
 /// Long enough for any manager that lives to read what was sent.
 const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
-/// Where the socket of a container is. Not in the container's own directory, which is the library's; and an id
-/// has no '@'.
+/// Where the socket of a container is. Not in the container's own directory, which is not there yet when the mount of
+/// this one is asked for. The library removes it with the container.
 pub fn directory(root: &Path, id: &str) -> PathBuf {
     root.join("@notify").join(id)
 }
@@ -38,7 +38,7 @@ pub fn is_wanted() -> bool {
 }
 
 /// Makes the directory of a container that is about to be created. Whether it is new: it may be that of a container
-/// with this id, or left by one that another program deleted.
+/// with this id, or left by a create that was killed.
 pub fn prepare(directory: &Path) -> Result<bool> {
     let parents: Vec<_> = directory.ancestors().skip(1).take(2).collect();
     let make = || -> io::Result<bool> {
@@ -54,7 +54,7 @@ pub fn prepare(directory: &Path) -> Result<bool> {
     make().context(|| format!("cannot make {}", directory.display()))
 }
 
-/// Removes it. Most containers have none.
+/// Removes it when there will be no container.
 pub fn clear(directory: &Path) {
     let _ = fs::remove_file(directory.join(NAME));
     let _ = fs::remove_dir(directory);

@@ -8,6 +8,7 @@ use clap::Args;
 use rustix::termios::Winsize;
 use serde_json::{Value, json};
 
+use crate::activation::Activation;
 use crate::environment::{self, list};
 use crate::error::{Context, Error, Result};
 use crate::ffi::Container;
@@ -63,20 +64,20 @@ pub struct Program {
 }
 
 impl Flags {
-    /// The process that these flags ask for, with more `variables`. If its terminal is to be shown on `ours`, it is of that size from the start:
-    /// nobody waits until we have seen it.
-    pub fn read(&self, container: &Container, ours: Option<Winsize>, variables: &[String]) -> Result<Program> {
+    /// The process that these flags ask for, which is told of the `activation`. If its terminal is to be shown on `ours`,
+    /// it is of that size from the start: nobody waits until we have seen it.
+    pub fn read(&self, container: &Container, ours: Option<Winsize>, activation: Activation) -> Result<Program> {
         match &self.process {
             Some(path) => {
                 let text = fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))?;
-                Ok(self.complete(text, ours, variables))
+                Ok(self.complete(text, ours, activation))
             }
             None if self.command.is_empty() => Err(Error::refused("missing argument: <COMMAND>")),
             None => {
                 let own = container.process_spec()?;
                 let mut process = serde_json::from_str(&own).context(|| "cannot read the library's JSON")?;
                 self.change(&mut process);
-                environment::set(&mut process, variables);
+                activation.tell(&mut process);
                 resize(&mut process, ours);
                 Ok(Program { json: process.to_string(), terminal: self.tty })
             }
@@ -84,7 +85,7 @@ impl Flags {
     }
 
     /// What is not JSON is left to the library, which says so better.
-    fn complete(&self, json: String, ours: Option<Winsize>, variables: &[String]) -> Program {
+    fn complete(&self, json: String, ours: Option<Winsize>, activation: Activation) -> Program {
         let mut process: Value = serde_json::from_str(&json).unwrap_or_default();
         if !process.is_object() {
             return Program { json, terminal: false };
@@ -92,7 +93,7 @@ impl Flags {
         if self.tty {
             process["terminal"] = json!(true);
         }
-        environment::set(&mut process, variables);
+        activation.tell(&mut process);
         resize(&mut process, ours);
         Program { json: process.to_string(), terminal: process["terminal"] == true }
     }

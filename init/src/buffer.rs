@@ -54,6 +54,21 @@ impl<const N: usize> Buffer<N> {
         Ok(())
     }
 
+    /// Appends a number in decimal.
+    pub fn push_number(&mut self, mut number: usize) -> Result<()> {
+        let mut digits = [b'0'; 20];
+        let mut count = 0;
+        for slot in digits.iter_mut().rev() {
+            *slot += (number % 10) as u8;
+            number /= 10;
+            count += 1;
+            if number == 0 {
+                break;
+            }
+        }
+        self.push(digits.get(digits.len() - count..).unwrap_or_default())
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the first `length` bytes were written, by `push` or by the kernel.

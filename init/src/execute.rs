@@ -8,7 +8,7 @@ use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS
 use linux_raw_sys::ptrace::SECCOMP_FILTER_FLAG_NEW_LISTENER;
 
 use crate::control::{Outcome, Text, receive, send};
-use crate::home::{self, Home};
+use crate::home::{self, Home, ListenPid};
 use crate::hook::Hook;
 use crate::mount::Covers;
 use crate::sys::{self, Abi, Errno, Fd, exit};
@@ -33,6 +33,7 @@ pub struct Init {
     gate: Option<Fd>,
     program: usize,
     home: Option<Home>,
+    listen: Option<ListenPid>,
     covers: Covers,
 }
 
@@ -51,6 +52,7 @@ impl Init {
             gate: None,
             program: 0,
             home: None,
+            listen: None,
             covers: Covers::default(),
         }
     }
@@ -61,7 +63,6 @@ impl Init {
             Step::Undumpable {} => set(PR_SET_DUMPABLE, 0),
             Step::JoinNamespace { fd, kind } => self.join(fd, kind),
             Step::Unshare { flags } => Ok(sys::unshare(flags)?),
-            Step::JoinCgroup { fd } => Ok(sys::write(&Fd::host(fd), b"0")?),
             Step::JoinCgroups {} => self.join_cgroups(),
             Step::Fork { flags } => namespace::fork(held(&self.channel)?, self.step, flags),
             Step::Supervise { exit, cgroup, flags } => {
@@ -159,6 +160,10 @@ impl Init {
                 self.home = Some(home::find(uid)?);
                 Ok(())
             }
+            Step::ListenPid {} => {
+                self.listen = Some(home::listen_pid()?);
+                Ok(())
+            }
             Step::Scheduler { policy, flags, nice, priority, runtime, deadline, period } => {
                 let attributes = sys::sched_attr {
                     size: size_of::<sys::sched_attr>() as u32,
@@ -178,7 +183,9 @@ impl Init {
             Step::Personality { value } => Ok(sys::personality(value)?),
             Step::MemoryPolicy { mode, nodes } => process::set_memory_policy(mode, nodes),
             Step::Exec { candidates, args, env } => {
-                gate::execute(self.program, candidates, args, env, self.home.as_mut().map(|home| home.string(0)))
+                let more =
+                    [self.home.as_mut().map(|home| home.string(0)), self.listen.as_mut().map(|pid| pid.string(0))];
+                gate::execute(self.program, candidates, args, env, more)
             }
         }
     }

@@ -53,10 +53,10 @@ pub fn execute(
     candidates: Strings,
     arguments: Strings,
     environment: Strings,
-    home: Option<&CStr>,
+    more: [Option<&CStr>; 2],
 ) -> Outcome {
     let path = candidates.iter().nth(program).ok_or(Errno::EINVAL)?;
-    let lists = Lists::new(arguments, environment, home)?;
+    let lists = Lists::new(arguments, environment, more)?;
     Err(match lists.execve(path) {
         Errno::ENOENT => Failure::new(Act::NotFound, Errno::ENOENT),
         errno => Failure::new(Act::NotExecutable, errno),
@@ -70,10 +70,10 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// Points at the strings, which end in NUL in the plan itself; `more` is one more of the environment.
-    pub fn new(arguments: Strings, environment: Strings, more: Option<&CStr>) -> sys::Result<Self> {
+    /// Points at the strings, which end in NUL in the plan itself; `more` are more of the environment.
+    pub fn new(arguments: Strings, environment: Strings, more: [Option<&CStr>; 2]) -> sys::Result<Self> {
         let start = arguments.len() + 1;
-        let mut words = Words::new(start + environment.len() + 2)?;
+        let mut words = Words::new(start + environment.len() + more.len() + 1)?;
         for (first, strings) in [(0, arguments), (start, environment)] {
             // The last words of each list stay null.
             let slots = words.iter_mut().skip(first).take(strings.len());
@@ -81,7 +81,8 @@ impl Lists {
                 *slot = string.as_ptr() as usize;
             }
         }
-        if let (Some(string), Some(slot)) = (more, words.get_mut(start + environment.len())) {
+        let slots = words.iter_mut().skip(start + environment.len());
+        for (slot, string) in slots.zip(more.into_iter().flatten()) {
             *slot = string.as_ptr() as usize;
         }
         Ok(Self { words, environment: start })

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The home directory of a user by the container's own /etc/passwd (passwd(5)), for programs that are given no HOME.
+//! Variables that only init can know: the home directory of a user by the container's own /etc/passwd (passwd(5)), for
+//! programs that are given no HOME, and the program's pid.
 
 use linux_raw_sys::general::{O_NONBLOCK, O_PATH, O_RDONLY, S_IFMT, S_IFREG};
 
@@ -11,6 +12,9 @@ use crate::sys::{self, CWD, Fd};
 
 /// `HOME=` and a path.
 pub type Home = Buffer<512>;
+
+/// `LISTEN_PID=` and the digits of a pid.
+pub type ListenPid = Buffer<24>;
 
 /// Longer lines cannot be read, and are of no user that we look for.
 type Line = Buffer<1024>;
@@ -24,6 +28,15 @@ pub fn find(uid: u32) -> Outcome<Home> {
         home.push(b"/")?;
     }
     Ok(home)
+}
+
+/// The variable for a program that this process becomes.
+#[inline(never)]
+pub fn listen_pid() -> Outcome<ListenPid> {
+    let mut variable = ListenPid::new();
+    variable.push(b"LISTEN_PID=")?;
+    variable.push_number(sys::getpid()?)?;
+    Ok(variable)
 }
 
 fn search(uid: u32, home: &mut Home) -> Option<()> {

@@ -58,7 +58,7 @@ impl Hook<'_> {
     }
 
     fn start(&self, state: Option<&Fd>) -> Result<Running> {
-        let lists = Lists::new(self.arguments, self.environment, None)?;
+        let lists = Lists::new(self.arguments, self.environment, [None; 2])?;
         let (output, stdout) = sys::pipe()?;
         let (report, failed) = sys::pipe()?;
         let mut pidfd = -1;

@@ -164,6 +164,7 @@ calls! {
     fn fsopen(name: &CStr, flags: u32) -> Fd;
     fn fspick(dir: &Fd, path: &CStr, flags: u32) -> Fd;
     fn fstatfs(fd: &Fd, status: &mut statfs) -> ();
+    fn getpid() -> usize;
     fn ioprio_set(which: u32, who: u32, value: u32) -> ();
     fn keyctl(operation: u32, a: usize, b: usize) -> usize;
     fn kill(pid: isize, signal: u32) -> ();

@@ -374,8 +374,8 @@ fn open_directory(path: &Path) -> Result<OwnedFd> {
     openat(CWD, path, flags, Mode::empty()).context(|| format!("cannot open {}", path.display()))
 }
 
-/// Makes a directory and the missing ones between the mount point and it: all or none. Returns how many at the end of the
-/// path are new.
+/// Makes a directory and the missing ones between the mount point and it: all or none. Returns how many at the end of
+/// the path are new.
 fn make_directories(path: &Path, mount_point: &Path) -> rustix::io::Result<usize> {
     let mut tip = path;
     let mut missing = Vec::new();

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! exec: one more program in a container.
 //!
-//! It takes no lock: it changes nothing on disk, a container that goes away meanwhile lets nobody in any more, and one
-//! that is paused would keep the lock from whoever wants to resume it.
+//! It does not take the container's lock: it changes nothing on disk, a container that goes away meanwhile lets nobody in
+//! any more, and one that is paused would keep the lock from whoever wants to resume it. It only keeps others from pausing
+//! the container while it is half-way.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::lock::Starting;
 use super::stdio::Stdio;
 use super::{Container, Process, Status, status};
 use crate::cgroup::Cgroup;
@@ -49,6 +51,7 @@ impl Container {
                         (BRIG_EXEC_SECCOMP_FD)";
             return Err(Error::new(Kind::State, text));
         }
+        let _no_pause = Starting::begin(&directory)?.ok_or_else(stopped)?;
         let init = self.joinable(&record, options)?;
         let filter = launch::filter(&directory, &record)?;
         let container = plan::Joined {

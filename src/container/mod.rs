@@ -159,6 +159,7 @@ impl Container {
             record.rdt.as_ref().map_or(Ok(()), Rdt::remove)?;
             launch::hooks::poststop(record);
         }
+        self.runtime.clear_notify(&self.id);
         launch::clear(&self.directory());
         let what = || format!("cannot remove {}", self.directory().display());
         crate::error::Context::context(std::fs::remove_dir(self.directory()), what)

@@ -5,6 +5,7 @@ use rustix::fs::{AtFlags, CWD, Timestamps, UTIME_NOW, utimensat};
 use rustix::time::Timespec;
 use serde_json::json;
 
+use super::lock::Starting;
 use super::{Container, Status, status, stopped};
 use crate::error::{Error, Kind, Result};
 use crate::launch::Record;
@@ -15,7 +16,10 @@ impl Container {
         let _lock = self.lock()?;
         let record = self.record()?;
         match status::of(&record, &self.directory()) {
-            Status::Running => record.cgroup.freeze(true).inspect(|()| self.touch()),
+            Status::Running => {
+                let _no_exec = Starting::hold_off(&self.directory())?;
+                record.cgroup.freeze(true).inspect(|()| self.touch())
+            }
             Status::Stopped => Err(stopped()),
             // One that is created waits for a start, which would then wait for it.
             status => Err(Error::new(Kind::State, format!("container not running: it is {status}"))),

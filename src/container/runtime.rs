@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A state directory, and the containers in it.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,10 @@ use crate::error::{Context, Error, Kind, Result};
 
 /// Not a container's id, since those have no '@': compiled seccomp filters.
 const SECCOMP_CACHE: &str = "@seccomp";
+
+/// Sockets of the command for containers that say when they are ready, mounted in those containers. Here, so that
+/// whoever deletes the container removes them too.
+const NOTIFY: &str = "@notify";
 
 /// A state directory.
 pub struct Runtime {
@@ -34,7 +39,7 @@ impl Runtime {
         Ok(Self { root })
     }
 
-    /// The state directory.
+    /// The state directory, absolute.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -42,6 +47,15 @@ impl Runtime {
     /// The directory of a container.
     pub fn directory(&self, id: &str) -> PathBuf {
         self.root.join(id)
+    }
+
+    /// Removes what the command keeps for a container outside of the container's own directory. Most have none.
+    pub fn clear_notify(&self, id: &str) {
+        let directory = self.root.join(NOTIFY).join(id);
+        if std::fs::remove_dir(&directory).is_err_and(|error| error.kind() == ErrorKind::DirectoryNotEmpty) {
+            crate::launch::clear(&directory);
+            let _ = std::fs::remove_dir(&directory);
+        }
     }
 
     /// Where compiled seccomp filters are kept.
@@ -59,7 +73,7 @@ impl Runtime {
     /// The ids of all containers, in order.
     pub fn ids(&self) -> Result<Vec<String>> {
         let entries = match std::fs::read_dir(&self.root) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             result => result.context(|| format!("cannot read {}", self.root.display()))?,
         };
         let mut ids: Vec<_> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();

@@ -65,6 +65,7 @@ pub struct brig_create_options {
     /// With process.terminal the terminal is used instead.
     pub stdio: *const c_int,
     /// More files for the container's program, which sees them as 3, 4 and so on (nullable).
+    /// With a LISTEN_FDS but no LISTEN_PID in its env, it gets one with its pid (sd_listen_fds(3)).
     pub fds: *const c_int,
     /// How many `fds` there are.
     pub fd_count: usize,

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use ::log::LevelFilter;
 
-use super::{boundary, brig_error, brig_status, give_string, invalid, known_flags, output};
+use super::{boundary, brig_error, brig_status, give_string, invalid, known_flags, output, string};
 use crate::{log, spec};
 
 /// The version as one number: major × 1,000,000 + minor × 1,000 + patch.
@@ -64,6 +64,27 @@ pub unsafe extern "C" fn brig_spec_default(
         let place = output("json", json)?;
         let rootless = known_flags(flags, BRIG_SPEC_ROOTLESS)? & BRIG_SPEC_ROOTLESS != 0;
         *place = give_string(spec::default_spec(rootless)?)?;
+        Ok(())
+    })
+}
+
+/// Stores in `*mistakes` all that is wrong with the config.json `spec`: a JSON array of objects with "pointer" (as
+/// brig_error_pointer() gives it; "" is the whole), "message" (one line: the place, what is there, what may be there) and
+/// "status" (a brig_status, BRIG_ERR_CONFIG as of now). "[]" if nothing is wrong. Nothing on this host is looked at, and members that the specification does not know are
+/// allowed. brig_container_create() does the same before anything else, and tells the first.
+///
+/// # Safety
+/// `spec` is NULL or a string; `mistakes` is NULL or a place for a pointer; `error` likewise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_spec_validate(
+    spec: *const c_char,
+    mistakes: *mut *mut c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let text = string("spec", spec)?;
+        let place = output("mistakes", mistakes)?;
+        *place = give_string(spec::validate(text.to_bytes())?)?;
         Ok(())
     })
 }

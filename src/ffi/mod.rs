@@ -182,7 +182,7 @@ fn files<'a>(stdio: *const c_int, fds: *const c_int, fd_count: usize) -> Result<
 }
 
 /// A string for the caller, to be freed with `brig_string_free`.
-fn give_string(text: String) -> Result<*mut c_char> {
+fn give_string(text: impl Into<Vec<u8>>) -> Result<*mut c_char> {
     let text = CString::new(text).map_err(|_| Error::new(Kind::Bug, "a text has a NUL in it"))?;
     Ok(text.into_raw())
 }

@@ -65,6 +65,26 @@ pub unsafe extern "C" fn brig_runtime_unref(runtime: *mut brig_runtime) {
     release(runtime);
 }
 
+/// Stores in `*path` the state directory, absolute, to be freed with brig_string_free(). A client may keep
+/// things of its own there under names that start with '@', which no container's id does; `@seccomp` and
+/// `@notify` are brig's.
+///
+/// # Safety
+/// `runtime` is NULL or a handle; `path` and `error` are NULL or places for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_runtime_root(
+    runtime: *mut brig_runtime,
+    path: *mut *mut c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let runtime = handle(runtime)?;
+        let place = output("path", path)?;
+        *place = give_string(runtime.value.root().as_os_str().as_bytes())?;
+        Ok(())
+    })
+}
+
 /// Stores in `*json` an array with the state of every container, as brig_container_state() gives
 /// it, ordered by id.
 ///

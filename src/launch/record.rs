@@ -113,9 +113,14 @@ impl Identity {
 }
 
 impl Record {
+    /// Where the record of a container is.
+    pub fn path(directory: &Path) -> PathBuf {
+        directory.join(NAME)
+    }
+
     /// Reads the record in a container's directory; `None` if there is none (yet).
     pub fn read(directory: &Path) -> Result<Option<Self>> {
-        let path = directory.join(NAME);
+        let path = Self::path(directory);
         let what = || format!("cannot read {}", path.display());
         let text = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -197,7 +202,7 @@ pub struct Journal {
 impl Journal {
     /// Makes the file.
     pub fn open(directory: &Path) -> Result<Self> {
-        let path = directory.join(NAME);
+        let path = Record::path(directory);
         let file = fs::OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
         Ok(Self { file: file.context(|| format!("cannot make {}", path.display()))? })
     }

@@ -31,19 +31,25 @@ pub struct Place {
 pub fn places_after_gate(steps: &Steps) -> BTreeMap<u32, Place> {
     let numbered = (0..).zip(steps.iter());
     let after = numbered.skip_while(|(_, (step, _))| !matches!(step, Step::Gate {}));
-    after.map(|(index, (step, origin))| (index, Place::of(&step, origin))).collect()
+    let searched = is_searched(steps);
+    after.map(|(index, (step, origin))| (index, Place::of(&step, origin, searched))).collect()
 }
 
 /// The error behind a `FAILED` message about a step of `steps`; `text` came with it.
 pub fn failure(steps: &Steps, message: &Message, text: &str) -> Error {
-    let place = steps.get(message.step).map(|(step, origin)| Place::of(&step, origin));
+    let place = steps.get(message.step).map(|(step, origin)| Place::of(&step, origin, is_searched(steps)));
     Place::failure(place.as_ref(), message, text)
 }
 
+/// Whether the program is given by a name alone.
+fn is_searched(steps: &Steps) -> bool {
+    let is_name = |name: &CStr| !name.to_bytes().contains(&b'/');
+    steps.iter().any(|(step, _)| matches!(step, Step::Exec { args, .. } if args.iter().next().is_some_and(is_name)))
+}
+
 impl Place {
-    fn of(step: &Step<'_>, origin: &str) -> Self {
-        let searched =
-            matches!(step, Step::FindProgram { candidates } | Step::Exec { candidates, .. } if candidates.len() > 1);
+    fn of(step: &Step<'_>, origin: &str, searched: bool) -> Self {
+        let searched = searched && matches!(step, Step::FindProgram { .. } | Step::Exec { .. });
         let options = match step {
             Step::NewMount { options, .. } | Step::Reconfigure { options, .. } => options.iter().map(lossy).collect(),
             _ => Vec::new(),

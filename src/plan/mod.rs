@@ -50,6 +50,8 @@ pub struct Inputs<'a> {
     pub host: &'a cgroup::Host,
     /// The container's cgroups.
     pub cgroup: &'a cgroup::Cgroup,
+    /// The section `linux.seccomp` as it is written in config.json.
+    pub seccomp_text: &'a str,
     /// Whether the host puts the container into groups of resctrl.
     pub resctrl: bool,
     /// Where compiled seccomp filters are kept.
@@ -159,8 +161,9 @@ impl Context<'_> {
     }
 }
 
-/// Compiles the spec, which the spec room has validated.
-pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
+/// Compiles the spec, which the spec room has validated. With a `filter` that is known already, the spec need not have
+/// its section.
+pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<Filter>) -> Result<Plan> {
     let linux = spec.linux().as_ref().ok_or_else(|| Error::config("/linux", "is required"))?;
     let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
     let namespaces = Namespaces::read(linux, inputs.privileged);
@@ -192,9 +195,9 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>) -> Result<Plan> {
     labels::process(&mut steps, process, "/process")?;
     restrict(&mut steps, spec)?;
     change_root(&mut steps, &context);
-    let filter = match linux.seccomp() {
-        Some(seccomp) => seccomp::compile(seccomp, inputs.seccomp_cache)?,
-        None => None,
+    let filter = match (filter, linux.seccomp()) {
+        (None, Some(seccomp)) => seccomp::compile(seccomp, inputs.seccomp_text, inputs.seccomp_cache)?,
+        (known, _) => known,
     };
     if let (Some(Filter { listener: Some(listener), .. }), Some(seccomp)) = (&filter, linux.seccomp()) {
         listener.check(seccomp, inputs.takes_listener)?;

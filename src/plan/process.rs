@@ -62,9 +62,13 @@ impl Program<'_> {
         steps.origin("").push_files(&devices::files(self.process, self.extra_files));
     }
 
-    /// A session of its own, with its terminal.
+    /// A session of its own, with its terminal, in the process that becomes the program.
     pub fn session(&self, steps: &mut Steps) {
         steps.origin("").push(Step::Setsid {});
+        let has = |name: &str| self.env().iter().any(|entry| entry.starts_with(name));
+        if self.extra_files > 0 && has("LISTEN_FDS=") && !has("LISTEN_PID=") {
+            self.origin(steps, "/env").push(Step::ListenPid {});
+        }
         if self.process.terminal() == Some(true) {
             self.origin(steps, "/terminal").push(Step::ControllingTty {});
         }

@@ -32,16 +32,47 @@ pub struct Filter {
     pub listener: Option<Listener>,
 }
 
-/// Compiles a section `linux.seccomp`, or finds it in a cache: in this process, or in the directory `cache`.
-/// `None` if it allows everything.
-pub fn compile(seccomp: &LinuxSeccomp, cache: Option<&Path>) -> Result<Option<Filter>> {
+/// The filter of a section `linux.seccomp` that is in a cache: in this process, or in the directory `cache`. It is there
+/// only if the same text was validated and compiled before, by this version of brig. One that notifies is never known.
+pub fn known(text: &str, cache: Option<&Path>) -> Option<Filter> {
+    let (flags, program) = is_plain(text).then(|| cache::find(&source(text), cache))??;
+    Some(Filter { flags, program, listener: None })
+}
+
+/// Compiles a section, which stands as `text` in config.json, or finds it in a cache. `None` if it allows everything.
+pub fn compile(seccomp: &LinuxSeccomp, text: &str, cache: Option<&Path>) -> Result<Option<Filter>> {
     let no_rules = seccomp.syscalls().as_ref().is_none_or(Vec::is_empty);
     if no_rules && seccomp.default_action() == Action::ScmpActAllow {
         return Ok(None);
     }
-    let program = cache::program(seccomp, cache, || compile::program(seccomp))?;
+    let source = if is_plain(text) { source(text) } else { source(&shared(seccomp)?) };
+    let (_, program) = cache::compiled(&source, cache, || {
+        let program = compile::program(seccomp)?;
+        let listens = Listener::of(seccomp, &program).is_some();
+        Ok((flags(seccomp, listens)?, program))
+    })?;
     let listener = Listener::of(seccomp, &program);
     Ok(Some(Filter { flags: flags(seccomp, listener.is_some())?, program, listener }))
+}
+
+/// Whether all that a filter is made of can be told from the text: to whom notifications go is not in the filter, and
+/// escapes might hide that there are any.
+fn is_plain(text: &str) -> bool {
+    !text.contains("SCMP_ACT_NOTIFY") && !text.contains('\\')
+}
+
+/// A section that notifies, without what its program does not depend on and what differs from container to container.
+fn shared(seccomp: &LinuxSeccomp) -> Result<String> {
+    let mut seccomp = seccomp.clone();
+    seccomp.set_flags(None).set_listener_path(None).set_listener_metadata(None);
+    serde_json::to_string(&seccomp).map_err(|error| Error::new(Kind::Bug, error.to_string()))
+}
+
+/// All that a filter depends on.
+fn source(text: &str) -> Vec<u8> {
+    let libseccomp = libseccomp::ScmpVersion::current().map_or_else(|_| String::new(), |version| version.to_string());
+    let [version, machine] = [env!("CARGO_PKG_VERSION"), std::env::consts::ARCH];
+    ["brig ", version, " ", machine, ", libseccomp ", &libseccomp, "\n", text].concat().into_bytes()
 }
 
 /// The flags for seccomp(2). Without a list it is SPEC_ALLOW as with the other runtimes: before Linux 5.16 any

@@ -2,7 +2,8 @@
 //! config.json: parsing, validation, the default, the features. Knows nothing of the host.
 //!
 //! A configuration is refused as a whole, and before anything is touched: everything that can be seen
-//! wrong from the text alone is seen here, with the field it is about.
+//! wrong from the text alone is seen here, with the field it is about. [`validate`] tells all of it, whoever
+//! loads a configuration the first.
 
 mod check;
 mod default;
@@ -12,6 +13,7 @@ pub mod number_list;
 mod parse;
 pub mod personality;
 pub mod pointer;
+mod repair;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -25,30 +27,115 @@ pub use check::{RESCTRL_NAMES, is_bind, may_be_mounted_in_proc, sysctl_namespace
 pub use default::default_spec;
 pub use features::features;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result, place};
 
 /// Reads and checks a config.json.
 ///
 /// Afterwards: `root`, `process`, `process.args`, `linux.namespaces` with a mount namespace are there; strings that
 /// may be empty to mean "not set" are `None` then; mount destinations are absolute.
 pub fn load(json: &[u8]) -> Result<Spec> {
-    let document = complete(parse::document(json)?)?;
-    let spec: Spec = parse::typed(&document)?;
-    check::spec(&spec)?;
-    Ok(spec)
+    read(json).map_err(|mistakes| {
+        let more = match mistakes.len() - 1 {
+            0 => return first(mistakes),
+            1 => "one more mistake".into(),
+            more => format!("{more} more mistakes"),
+        };
+        let first = first(mistakes);
+        Error { message: format!("{} (and {more}: brig spec --check)", first.message), ..first }
+    })
 }
 
-/// The text of `process` in a config.json that was loaded, on one line.
-pub fn process_text(json: &[u8]) -> Result<Box<RawValue>> {
-    #[derive(Deserialize)]
-    struct Whole<'a> {
-        #[serde(borrow)]
-        process: &'a RawValue,
+/// Everything that is wrong with a config.json, as far as can be told from the text alone: a JSON list of objects with
+/// `pointer`, `message` and `status`.
+pub fn validate(json: &[u8]) -> Result<String> {
+    let mistakes = read(json).err().unwrap_or_default();
+    let list: Vec<_> = mistakes
+        .into_iter()
+        .map(|Error { kind, pointer, message, .. }| {
+            json!({ "pointer": pointer.unwrap_or_default(), "message": message, "status": kind as i32 })
+        })
+        .collect();
+    let text = serde_json::to_string(&list);
+    text.map_err(|error| Error::new(Kind::Bug, format!("cannot write the mistakes: {error}")))
+}
+
+/// A configuration, or all that is wrong with it, which is not nothing.
+fn read(json: &[u8]) -> std::result::Result<Spec, Vec<Error>> {
+    let mut document = parse::document(json).map_err(|error| vec![error])?;
+    shape::normalize(&mut document);
+    let shape = shape::check(&document);
+    shape::respell(&mut document);
+    if shape.is_empty()
+        && let Ok(spec) = parse::typed(&document)
+    {
+        let mistakes = check::spec(&spec);
+        return if mistakes.is_empty() { Ok(spec) } else { Err(mistakes) };
     }
-    let malformed = |error: serde_json::Error| Error::config("/process", error.to_string());
-    let Whole { process } = serde_json::from_slice(json).map_err(malformed)?;
-    // In JSON a newline is never inside of a string.
-    RawValue::from_string(process.get().replace(['\n', '\r'], " ")).map_err(malformed)
+    let mut repaired = repair::read(document, json.len(), shape);
+    if let Some(spec) = &repaired.spec {
+        check::spec(spec).into_iter().for_each(|mistake| repaired.add(mistake));
+    }
+    Err(repaired.mistakes)
+}
+
+/// The one mistake that a caller is told who can be told of one.
+fn first(mistakes: Vec<Error>) -> Error {
+    let none = || Error::new(Kind::Bug, "refused without a reason");
+    mistakes.into_iter().next().unwrap_or_else(none)
+}
+
+/// An error if there are mistakes.
+fn refuse(mistakes: Vec<Error>) -> Result<()> {
+    if mistakes.is_empty() { Ok(()) } else { Err(first(mistakes)) }
+}
+
+/// Members of a config.json as they are written there.
+pub struct Parts<'a> {
+    json: &'a [u8],
+    process: &'a RawValue,
+    seccomp: Option<&'a RawValue>,
+}
+
+impl<'a> Parts<'a> {
+    /// Finds them; what is wrong with the rest, [`load`] says better.
+    pub fn of(json: &'a [u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Whole<'a> {
+            #[serde(borrow)]
+            process: &'a RawValue,
+            #[serde(borrow)]
+            linux: Option<Linux<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Linux<'a> {
+            #[serde(borrow)]
+            seccomp: Option<&'a RawValue>,
+        }
+        let Whole { process, linux } = serde_json::from_slice(json).map_err(malformed)?;
+        Ok(Self { json, process, seccomp: linux.and_then(|linux| linux.seccomp) })
+    }
+
+    /// The text of `process`, on one line.
+    pub fn process(&self) -> Result<Box<RawValue>> {
+        // In JSON a newline is never inside of a string.
+        RawValue::from_string(self.process.get().replace(['\n', '\r'], " ")).map_err(malformed)
+    }
+
+    /// The text of `linux.seccomp`.
+    pub fn seccomp(&self) -> Option<&'a str> {
+        self.seccomp.map(RawValue::get)
+    }
+
+    /// The configuration without `linux.seccomp`.
+    pub fn without_seccomp(&self) -> Vec<u8> {
+        let Some(text) = self.seccomp() else { return self.json.to_vec() };
+        let start = text.as_ptr().addr() - self.json.as_ptr().addr();
+        [&self.json[..start], b"null", &self.json[start + text.len()..]].concat()
+    }
+}
+
+fn malformed(error: serde_json::Error) -> Error {
+    Error::config("/process", error.to_string())
 }
 
 /// What a process has of the container's own unless it says otherwise, as with other runtimes.
@@ -68,7 +155,7 @@ pub fn load_process(json: &[u8], own: Option<&RawValue>) -> Result<Process> {
         }
         let document = complete(json!({ "process": object }))?;
         let Whole { process } = parse::typed(&document)?;
-        check::process(&process)?;
+        refuse(check::process(&process))?;
         Ok(process)
     })
 }
@@ -101,7 +188,7 @@ pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
     part(json, "resources", RESOURCES, |object| {
         let document = complete(json!({ "linux": { "resources": object } }))?;
         let Whole { linux: Linux { resources } } = parse::typed(&document)?;
-        check::resources(&resources)?;
+        refuse(check::resources(&resources))?;
         Ok(resources)
     })
 }
@@ -116,7 +203,7 @@ const RESOURCES: &str = "/linux/resources";
 /// Brings it into the shape that the types of oci-spec read.
 fn complete(mut document: Value) -> Result<Value> {
     shape::normalize(&mut document);
-    shape::check(&document)?;
+    refuse(shape::check(&document))?;
     shape::respell(&mut document);
     Ok(document)
 }
@@ -128,10 +215,15 @@ fn part<T>(json: &[u8], name: &str, base: &str, read: impl FnOnce(Value) -> Resu
 
 fn relative(error: Error, name: &str, base: &str) -> Error {
     let Some(pointer) = &error.pointer else { return error };
-    let place = if pointer.is_empty() { "config.json" } else { pointer };
-    let text = error.message.strip_prefix(place).and_then(|text| text.strip_prefix(": ")).unwrap_or(&error.message);
     let pointer = pointer.strip_prefix(base).unwrap_or(pointer).to_owned();
-    let message = format!("{}: {text}", if pointer.is_empty() { name } else { &pointer });
+    relocate(error, pointer, name)
+}
+
+/// The same error at another place, of a document called `name`.
+fn relocate(error: Error, pointer: String, name: &str) -> Error {
+    let before = place(error.pointer.as_deref().unwrap_or_default(), "config.json");
+    let text = error.message.strip_prefix(&*before).and_then(|text| text.strip_prefix(": ")).unwrap_or(&error.message);
+    let message = format!("{}: {text}", place(&pointer, name));
     Error { message, pointer: Some(pointer), ..error }
 }
 

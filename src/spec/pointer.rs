@@ -15,6 +15,11 @@ pub fn escape(key: &str) -> Cow<'_, str> {
     }
 }
 
+/// The key that [`escape`] wrote.
+pub fn unescape(step: &str) -> String {
+    step.replace("~1", "/").replace("~0", "~")
+}
+
 /// `pointer` with one more step, a key or an index.
 pub fn join(pointer: &str, step: impl Display) -> String {
     let step = step.to_string();
@@ -48,6 +53,23 @@ enum Step<'a> {
     Index(usize),
 }
 
+impl<'a> Place<'a> {
+    /// The whole document.
+    pub fn document() -> Self {
+        Self { from: None }
+    }
+
+    /// The member `key` of the object here.
+    pub fn key(&'a self, key: &'a str) -> Self {
+        Self { from: Some((self, Step::Key(key))) }
+    }
+
+    /// The element `index` of the list here.
+    pub fn index(&'a self, index: usize) -> Self {
+        Self { from: Some((self, Step::Index(index))) }
+    }
+}
+
 impl Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.from {
@@ -61,27 +83,26 @@ impl Display for Place<'_> {
 /// Calls `visit` with each place that `pattern` matches, in the order of the document. A pattern is
 /// a pointer in which `*` stands for every key or index.
 pub fn each<'a>(document: &'a Value, pattern: &str, visit: &mut impl FnMut(&Place<'_>, &'a Value)) {
-    descend(document, &Place { from: None }, pattern, visit);
+    descend(document, &Place::document(), pattern, visit);
 }
 
 fn descend<'a>(value: &'a Value, at: &Place<'_>, rest: &str, visit: &mut impl FnMut(&Place<'_>, &'a Value)) {
     let Some(rest) = rest.strip_prefix('/') else { return visit(at, value) };
     let (step, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let inside = |step| Place { from: Some((at, step)) };
     match value {
         Value::Object(object) if step == "*" => {
             for (key, value) in object {
-                descend(value, &inside(Step::Key(key)), rest, visit);
+                descend(value, &at.key(key), rest, visit);
             }
         }
         Value::Array(list) if step == "*" => {
             for (index, value) in list.iter().enumerate() {
-                descend(value, &inside(Step::Index(index)), rest, visit);
+                descend(value, &at.index(index), rest, visit);
             }
         }
         Value::Object(object) => {
             if let Some(value) = object.get(step) {
-                descend(value, &inside(Step::Key(step)), rest, visit);
+                descend(value, &at.key(step), rest, visit);
             }
         }
         _ => {}

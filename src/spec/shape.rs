@@ -9,24 +9,29 @@ use serde_json::{Map, Value};
 
 use super::number_list::{CPUS_MAX, mask};
 use super::parse::describe;
-use super::pointer::{each, each_mut, join};
-use crate::error::{Error, Result};
+use super::pointer::{Place, each, each_mut};
+use crate::error::Error;
 
 /// Members that say nothing to Linux (config.md, "Platform-specific configuration"), or are not of the specification
 /// though oci-spec has them. Their content is not our business, be it right or wrong.
 const IGNORED: &[&str] = &["windows", "solaris", "zos", "freebsd", "vm", "uidMappings", "gidMappings"];
 
-/// Objects whose member, if empty, is as good as not there: that is how Go programs write "not set".
-const EMPTY_IS_ABSENT: &[(&str, &[&str])] = &[
-    ("", &["hostname", "domainname"]),
-    ("/process", &["apparmorProfile", "selinuxLabel"]),
-    ("/mounts/*", &["type", "source", "uidMappings", "gidMappings"]),
-    ("/linux", &["cgroupsPath", "rootfsPropagation", "mountLabel", "netDevices", "timeOffsets"]),
-    ("/linux/namespaces/*", &["path"]),
-    ("/linux/seccomp", &["listenerPath", "listenerMetadata"]),
-    ("/process/execCPUAffinity", &["initial", "final"]),
-    ("/linux/memoryPolicy", &["nodes"]),
-    ("/linux/intelRdt", &["closID", "schemata", "l3CacheSchema", "memBwSchema"]),
+type IsEmpty = fn(&Value) -> bool;
+
+/// Objects whose member, if it is this empty value, is as good as not there: that is how Go programs write "not set".
+const EMPTY_IS_ABSENT: &[(&str, IsEmpty, &[&str])] = &[
+    ("", is_empty_text, &["hostname", "domainname"]),
+    ("/process", is_empty_text, &["apparmorProfile", "selinuxLabel"]),
+    ("/mounts/*", is_empty_text, &["type", "source"]),
+    ("/mounts/*", is_empty_list, &["uidMappings", "gidMappings"]),
+    ("/linux", is_empty_text, &["cgroupsPath", "rootfsPropagation", "mountLabel"]),
+    ("/linux", is_empty_object, &["netDevices", "timeOffsets"]),
+    ("/linux/namespaces/*", is_empty_text, &["path"]),
+    ("/linux/seccomp", is_empty_text, &["listenerPath", "listenerMetadata"]),
+    ("/process/execCPUAffinity", is_empty_text, &["initial", "final"]),
+    ("/linux/memoryPolicy", is_empty_text, &["nodes"]),
+    ("/linux/intelRdt", is_empty_text, &["closID", "l3CacheSchema", "memBwSchema"]),
+    ("/linux/intelRdt", is_empty_list, &["schemata"]),
 ];
 
 /// The objects of the specification and the members that each must have.
@@ -119,7 +124,7 @@ pub fn normalize(document: &mut Value) {
     if let Value::Object(object) = document {
         object.retain(|key, _| !IGNORED.contains(&key.as_str()));
     }
-    for (object, members) in EMPTY_IS_ABSENT {
+    for (object, is_empty, members) in EMPTY_IS_ABSENT {
         each_mut(document, object, &mut |value| {
             if let Value::Object(object) = value {
                 object.retain(|key, value| !(members.contains(&key.as_str()) && is_empty(value)));
@@ -135,7 +140,8 @@ pub fn normalize(document: &mut Value) {
     // Since 1.3 pids.limit is optional, and 0 is a limit. oci-spec takes 0 for no value.
     each_mut(document, "/linux/resources", &mut |resources| {
         if let Value::Object(resources) = resources {
-            resources.retain(|key, value| key != "pids" || value.get("limit").is_some_and(|limit| !limit.is_null()));
+            let is_unlimited = |pids: &Map<String, Value>| pids.get("limit").is_none_or(Value::is_null);
+            resources.retain(|key, value| key != "pids" || !value.as_object().is_some_and(is_unlimited));
         }
     });
     // Until 1.2 there were two of them, for what resctrl only does together.
@@ -158,28 +164,28 @@ pub fn normalize(document: &mut Value) {
     });
 }
 
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(object) => object.is_empty(),
-        _ => false,
-    }
+fn is_empty_text(value: &Value) -> bool {
+    value.as_str().is_some_and(str::is_empty)
 }
 
-/// The first place where the document has not the shape of a configuration.
-pub fn check(document: &Value) -> Result<()> {
-    let mut wrong = None;
-    let mut refuse = |at: String, message: String| {
-        wrong.get_or_insert_with(|| Error::config(at, message));
-    };
+fn is_empty_list(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn is_empty_object(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty)
+}
+
+/// The places where the document has not the shape of a configuration.
+pub fn check(document: &Value) -> Vec<Error> {
+    let mut wrong = Vec::new();
+    let mut refuse = |at: String, message: String| wrong.push(Error::config(at, message));
     for (pattern, members) in OBJECTS {
         each(document, pattern, &mut |at, value| match value {
             // `null` is how some write "not set"; in a list, the types refuse it.
             Value::Null => {}
             Value::Object(object) => {
-                let absent = |key: &&&str| object.get(**key).is_none_or(Value::is_null);
-                if let Some(key) = members.iter().find(absent) {
+                for key in members.iter().filter(|key| object.get(**key).is_none_or(Value::is_null)) {
                     refuse(format!("{at}/{key}"), "is missing".into());
                 }
             }
@@ -216,13 +222,15 @@ pub fn check(document: &Value) -> Result<()> {
         }
     });
     for member in KERNEL {
-        if let Some(value) = document.get(member)
-            && let Some(at) = find_nul(value)
-        {
-            refuse(join("", member) + &at, "has a NUL character".into());
+        if let Some(value) = document.get(member) {
+            walk(value, &Place::document().key(member), &mut |at, text| {
+                if text.contains('\0') {
+                    refuse(at.to_string(), "has a NUL character".into());
+                }
+            });
         }
     }
-    wrong.map_or(Ok(()), Err)
+    wrong
 }
 
 /// Writes the names that oci-spec has otherwise as it has them, in a document that was checked.
@@ -234,18 +242,20 @@ pub fn respell(document: &mut Value) {
     });
 }
 
-/// Where a string, or a key, has a NUL. It would end the string early in the kernel: what was checked
-/// would not be what is used.
-fn find_nul(value: &Value) -> Option<String> {
+/// Calls `visit` with every string and every key. A NUL would end one early in the kernel: what was checked would not be
+/// what is used.
+fn walk(value: &Value, at: &Place<'_>, visit: &mut impl FnMut(&Place<'_>, &str)) {
     match value {
-        Value::String(text) => text.contains('\0').then(String::new),
+        Value::String(text) => visit(at, text),
         Value::Array(list) => {
-            list.iter().enumerate().find_map(|(index, value)| Some(join("", index) + &find_nul(value)?))
+            list.iter().enumerate().for_each(|(index, value)| walk(value, &at.index(index), visit));
         }
-        Value::Object(object) => object.iter().find_map(|(key, value)| {
-            let inside = if key.contains('\0') { Some(String::new()) } else { find_nul(value) };
-            Some(join("", key) + &inside?)
-        }),
-        _ => None,
+        Value::Object(object) => {
+            for (key, value) in object {
+                visit(&at.key(key), key);
+                walk(value, &at.key(key), visit);
+            }
+        }
+        _ => {}
     }
 }

@@ -3,6 +3,7 @@
 
 mod accepted;
 mod fuzz;
+mod mistakes;
 mod refused;
 mod refused_linux;
 
@@ -49,6 +50,33 @@ fn the_defaults_load() {
         let spec = load(text.as_bytes()).unwrap();
         assert!(text.starts_with("{\n  \"ociVersion\": \"1.3.0\",\n  \"root\""));
         assert_eq!(spec.linux().as_ref().unwrap().uid_mappings().is_some(), rootless);
+    }
+}
+
+#[test]
+fn a_part_is_what_is_written() {
+    let section = "{ \"defaultAction\":\n\"SCMP_ACT_ALLOW\", \"x\": \"{]\" }";
+    let mut document = default();
+    document["linux"].as_object_mut().unwrap().remove("seccomp");
+    let without = document.to_string();
+    let with = without.replacen("\"linux\":{", &format!("\"linux\":{{\"seccomp\" : {section} ,"), 1);
+    let parts = Parts::of(with.as_bytes()).unwrap();
+    assert_eq!(parts.seccomp(), Some(section));
+    assert_eq!(parts.without_seccomp(), with.replace(section, "null").as_bytes());
+    let (full, rest) = (load(with.as_bytes()).unwrap(), load(&parts.without_seccomp()).unwrap());
+    assert!(full.linux().as_ref().unwrap().seccomp().is_some());
+    assert_eq!(rest, load(without.as_bytes()).unwrap());
+
+    for absent in [without.clone(), with.replace(section, "null")] {
+        let parts = Parts::of(absent.as_bytes()).unwrap();
+        assert_eq!((parts.seccomp(), parts.without_seccomp()), (None, absent.clone().into_bytes()));
+    }
+    let pretty = serde_json::to_string_pretty(&document).unwrap();
+    assert!(!Parts::of(pretty.as_bytes()).unwrap().process().unwrap().get().contains('\n'));
+    // Of what is there twice there is no part, and no error but that of `load`.
+    for twice in [with.replacen("\"linux\":", "\"linux\":{},\"linux\":", 1), with.replacen(",", ",\"linux\":7,", 1)] {
+        assert!(Parts::of(twice.as_bytes()).is_err());
+        assert!(load(twice.as_bytes()).is_err());
     }
 }
 

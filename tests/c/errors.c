@@ -25,6 +25,10 @@ static void library(void)
     json = NULL;
     EXPECT(BRIG_OK, brig_spec_default(0, &json, &error));
     CHECK(json && strstr(json, "\"ociVersion\"") && !strstr(json, "\"uidMappings\""));
+    char *mistakes = NULL;
+    EXPECT(BRIG_OK, brig_spec_validate(json, &mistakes, &error));
+    CHECK(mistakes && strcmp(mistakes, "[]") == 0);
+    brig_string_free(mistakes);
     brig_string_free(json);
     json = NULL;
     EXPECT(BRIG_OK, brig_spec_default(BRIG_SPEC_ROOTLESS, &json, &error));
@@ -37,6 +41,28 @@ static void library(void)
     EXPECT(BRIG_ERR_INVALID, brig_log_to_fd(2, 0, BRIG_LOG_TEXT, &error));
     EXPECT(BRIG_ERR_INVALID, brig_log_to_fd(2, BRIG_LOG_ERROR, 7, &error));
     EXPECT(BRIG_OK, brig_log_to_fd(-1, BRIG_LOG_ERROR, BRIG_LOG_TEXT, &error));
+}
+
+/* All mistakes, whether of type, of value or of sense, and what is not built yet with a status of its own. */
+static void mistakes(void)
+{
+    static const struct {
+        const char *spec, *mistakes;
+    } wrong[] = {
+        { "nonsense",
+          "[{\"pointer\":\"\",\"message\":\"config.json: line 1, column 2: is not JSON: expected ident\",\"status\":-10}]" },
+        { "{\"ociVersion\": \"1.3.0\", \"root\": {\"path\": 1}, \"process\": {\"cwd\": \"x\", \"args\": [\"a\", 5]}, "
+          "\"hostname\": \"h\", \"linux\": {\"namespaces\": [{\"type\": \"mount\"}, {\"type\": \"uts\"}]}}",
+          "[{\"pointer\":\"/root/path\",\"message\":\"/root/path: must be a string, not 1\",\"status\":-10},"
+          "{\"pointer\":\"/process/args/1\",\"message\":\"/process/args/1: must be a string, not 5\",\"status\":-10},"
+          "{\"pointer\":\"/process/cwd\",\"message\":\"/process/cwd: \\\"x\\\" is not an absolute path\",\"status\":-10}]" },
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char *found = NULL;
+        EXPECT(BRIG_OK, brig_spec_validate(wrong[i].spec, &found, &error));
+        CHECK(found && strcmp(found, wrong[i].mistakes) == 0);
+        brig_string_free(found);
+    }
 }
 
 /* A refusal names the field, and leaves the output alone. */
@@ -185,6 +211,7 @@ int main(void)
 {
     versions();
     library();
+    mistakes();
     brig_runtime *runtime = open_runtime();
     config(runtime);
     refusals(runtime);

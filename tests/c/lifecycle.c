@@ -78,11 +78,13 @@ static void deleted_before_its_start(brig_runtime *runtime)
 
 static void list_and_plan(brig_runtime *runtime)
 {
-    char *list = NULL, *plan = NULL, *quoted = NULL;
+    char *list = NULL, *plan = NULL, *quoted = NULL, *root = NULL;
     const char *id = unique_id();
     brig_create_options options = BRIG_INIT(brig_create_options);
     options.bundle = bundle("true");
 
+    EXPECT(BRIG_OK, brig_runtime_root(runtime, &root, &error));
+    CHECK(root && strcmp(root, setting("TEST_ROOT")) == 0);
     EXPECT(BRIG_OK, brig_container_plan(runtime, id, &options, &plan, &error));
     CHECK(plan && strstr(plan, "mount") && strstr(plan, "/bin/true"));
     brig_container *container = NULL;
@@ -100,6 +102,7 @@ static void list_and_plan(brig_runtime *runtime)
     CHECK(list && !strstr(list, quoted));
 
     free(quoted);
+    brig_string_free(root);
     brig_string_free(list);
     brig_string_free(plan);
 }

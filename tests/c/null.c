@@ -34,6 +34,8 @@ int main(void)
     CHECK(brig_version_number() > 0 && brig_version() != NULL);
     INVALID(brig_features(NULL, &error));
     INVALID(brig_spec_default(0, NULL, &error));
+    INVALID(brig_spec_validate(NULL, &text, &error));
+    INVALID(brig_spec_validate("{}", NULL, &error));
     brig_string_free(NULL);
     CHECK(brig_log_to_fd(-1, BRIG_LOG_ERROR, BRIG_LOG_TEXT, NULL) == BRIG_OK);
 
@@ -43,6 +45,8 @@ int main(void)
     brig_runtime_unref(runtime_out);
     CHECK(brig_runtime_ref(NULL) == NULL);
     brig_runtime_unref(NULL);
+    INVALID(brig_runtime_root(NULL, &text, &error));
+    INVALID(brig_runtime_root(runtime, NULL, &error));
     INVALID(brig_runtime_list(NULL, &text, &error));
     INVALID(brig_runtime_list(runtime, NULL, &error));
     INVALID(brig_runtime_stats(NULL, NULL, 0, &text, &error));

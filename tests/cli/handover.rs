@@ -224,12 +224,32 @@ fn a_socket_activation_without_its_files_is_refused() {
     }
 }
 
+/// What [`LISTENER`] and `$$` say.
+fn assert_told(said: &str, files: &str) {
+    let (seen, pid) = said.rsplit_once('\n').unwrap();
+    assert_ne!(pid, "1");
+    assert_eq!(seen, format!("3\n4\n{files} \nLISTEN_FDS=2 LISTEN_PID={pid} "));
+}
+
 #[test]
 fn an_exec_gets_the_files_too() {
     let lab = lab();
     lab.write(&["sleep", "1000"], |_| ());
     let id = lab.launch("exec");
-    let mut command = with_files(&lab, &["exec", "--preserve-fds", "1", &id, "sh", "-c", LISTENER]);
+    let script = format!("{LISTENER}; echo; echo $$");
+    let mut command = with_files(&lab, &["exec", "--preserve-fds", "1", &id, "sh", "-c", &script]);
     let done = lab.end(command.env("LISTEN_FDS", "2"));
-    assert_eq!(done.success(), "3\n4\n0 1 2 3 4 5 6 \nLISTEN_FDS=2");
+    assert_told(&done.success(), "0 1 2 3 4 5 6");
+}
+
+#[test]
+fn the_pid_is_that_of_the_program_where_it_is_not_1() {
+    let lab = lab();
+    lab.write(&["sh", "-c", &format!("{LISTENER}; echo; echo $$")], |spec| {
+        let namespaces = spec["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|namespace| namespace["type"] != "pid");
+    });
+    let mut command = with_files(&lab, &["run", &lab.id("shared")]);
+    let done = lab.end(command.env("LISTEN_FDS", "2"));
+    assert_told(&done.success(), "0 1 2 3 4 5");
 }

@@ -177,3 +177,19 @@ fn a_failed_create_leaves_no_socket() {
         }
     }
 }
+
+#[test]
+fn nothing_stays_whoever_deletes_it() {
+    let lab = lab();
+    lab.write(&["sleep", "1000"], |_| ());
+    let _manager = Manager::listens(&lab);
+    let id = lab.id("other");
+    assert!(lab.end(&mut command(&lab, &["create", &id])).0.status.success());
+    let directory = lab.path.join("state/@notify").join(&id);
+    assert!(directory.is_dir());
+    // What a client of the library does that knows nothing of it: the command itself does no more.
+    fs::write(directory.join("notify.sock"), "").unwrap();
+    lab.brig(&["delete", "--force", &id]).success();
+    assert!(!directory.exists());
+    lab.assert_clean();
+}

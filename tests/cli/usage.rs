@@ -144,6 +144,35 @@ fn spec_makes_a_config_and_overwrites_none() {
 }
 
 #[test]
+fn spec_check_tells_all_mistakes() {
+    let lab = lab();
+    lab.brig(&["spec"]).success();
+    assert_eq!(lab.brig(&["spec", "--check", "config.json"]).success(), "");
+    let path = lab.bundle().join("config.json");
+    let mut spec: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    spec["process"]["terminal"] = false.into();
+    spec["process"]["cwd"] = "here".into();
+    spec["root"]["readonly"] = 1.into();
+    fs::write(&path, spec.to_string()).unwrap();
+    let lines = "/root/readonly: must be true or false, not 1\n/process/cwd: \"here\" is not an absolute path\n";
+    for file in ["config.json", "-"] {
+        let mut command = lab.command(&["spec", "--check", file]);
+        let checked = lab.end(command.stdin(fs::File::open(&path).unwrap()));
+        assert_eq!((checked.code(), checked.out().as_str(), checked.err().as_str()), (Some(1), lines, ""), "{file}");
+    }
+    let text = message(&lab.brig(&["create", "x"]));
+    assert_eq!(text, "/root/readonly: must be true or false, not 1 (and one more mistake: brig spec --check)");
+
+    fs::write(&path, "{}\0").unwrap();
+    let checked = lab.brig(&["spec", "--check", "config.json"]);
+    assert_eq!((checked.code(), checked.out().as_str()), (Some(1), "config.json: byte 2 is NUL, which is not JSON\n"));
+    let text = message(&lab.brig(&["spec", "--check", "missing"]));
+    assert_eq!(text, "cannot read missing: No such file or directory");
+    let text = message(&lab.brig(&["spec", "--rootless", "--check", "-"]));
+    assert!(text.contains("--check"), "{text}");
+}
+
+#[test]
 fn features_are_json() {
     let lab = lab();
     let features: Value = serde_json::from_str(&lab.brig(&["features"]).success()).unwrap();

@@ -2,18 +2,19 @@
 //! Every step of a long plan made to fail in turn, before the gate and after it.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 
 use brig_wire::{Act, Message, Numbers, POINT_COMMIT, POINT_HOOKS, Step, fd, kind};
 
 use crate::gate::{Gate, begin};
-use crate::harness::{BUSYBOX, Plan, Session, Temp, memfd, receive, string, strings};
+use crate::harness::{BUSYBOX, Plan, Session, Temp, memfd, receive, send_files, string, strings};
 
 const NEWPID: i32 = libc::CLONE_NEWPID;
 
 /// A plan with a step of nearly every kind.
-fn long(root: &Temp, files: &[File; 3]) -> Plan {
+fn long(root: &Temp, files: &[File; 2]) -> Plan {
     let mut plan = Plan::new();
-    let [tasks, state, namespace] = files.each_ref().map(|file| plan.fd(file));
+    let [state, namespace] = files.each_ref().map(|file| plan.fd(file));
     let list = Numbers::pack([fd::TTY; 3], Box::leak(Box::default()));
     let nothing = Numbers::pack([], Box::leak(Box::default()));
     let candidates = strings(&["/bin/busybox"]);
@@ -22,7 +23,7 @@ fn long(root: &Temp, files: &[File; 3]) -> Plan {
     plan.steps([
         Step::JoinNamespace { fd: namespace, kind: libc::CLONE_NEWIPC as u32 },
         Step::Unshare { flags: uts as u32 },
-        Step::JoinCgroup { fd: tasks },
+        Step::JoinCgroups {},
         Step::Fork { flags: NEWPID as u64 },
         Step::Undumpable {},
         Step::Hostname { name: c"name" },
@@ -47,6 +48,7 @@ fn long(root: &Temp, files: &[File; 3]) -> Plan {
         Step::RunHook { path: string(BUSYBOX), args: strings(&["true"]), env: strings(&[]), timeout_ms: 9000 },
         Step::Pivot { slave: 1 },
         Step::Setsid {},
+        Step::ListenPid {},
         Step::Fds { list },
         Step::ControllingTty {},
         Step::Rlimit { resource: libc::RLIMIT_CORE, soft: 0, hard: 0 },
@@ -67,9 +69,11 @@ fn long(root: &Temp, files: &[File; 3]) -> Plan {
     ])
 }
 
-/// Plays the host to the end; the failure, or the exit status.
-fn converse(plan: &Plan, gate: &Gate) -> Result<i32, Message> {
+/// Plays the host to the end, with `tasks` as the file of a cgroup; the failure, or the exit status.
+fn converse(plan: &Plan, gate: &Gate, tasks: &File) -> Result<i32, Message> {
     let mut session = plan.start(0);
+    // Unasked, so that one whose first step fails is gone already.
+    let _ = send_files(session.socket.as_ref().expect("the socket"), kind::CGROUPS, 0, &[tasks.as_raw_fd()]);
     let mut kept = Vec::new();
     loop {
         let Some((message, _, fd)) = session.receive() else {
@@ -100,17 +104,14 @@ fn fail(session: &mut Session, message: Message) -> Result<i32, Message> {
 #[test]
 fn every_step_fails_in_turn() {
     let (root, temp, gate) = (Temp::root(&["proc", "dev"]), Temp::new(), Gate::new());
-    let files = [
-        File::create(temp.path("tasks")).expect("a file"),
-        File::from(memfd(b"{}")),
-        File::open("/proc/self/ns/ipc").expect("a namespace"),
-    ];
+    let tasks = File::create(temp.path("tasks")).expect("a file");
+    let files = [File::from(memfd(b"{}")), File::open("/proc/self/ns/ipc").expect("a namespace")];
     let mut plan = long(&root, &files);
-    assert_eq!(converse(&plan, &gate), Ok(77));
+    assert_eq!(converse(&plan, &gate, &tasks), Ok(77));
     for step in 0..plan.count() {
         plan.fail_at = step;
         // What the listener of the last round did not accept is gone with it: each round starts anew.
-        let message = converse(&plan, &gate).expect_err("the fault");
+        let message = converse(&plan, &gate, &tasks).expect_err("the fault");
         assert_eq!((message.step, message.errno), (step, libc::EIO));
         assert_eq!(Act::from_code(message.act), Some(Act::Fault));
     }

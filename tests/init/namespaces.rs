@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use crate::harness::{Plan, Session, Temp, failure, string};
+use crate::harness::{Plan, Session, Temp, failure, send_files, string};
 use brig_wire::{Act, POINT_COMMIT, POINT_MAPS, Step, kind};
 
 const NEWPID: i32 = libc::CLONE_NEWPID;
@@ -207,14 +207,20 @@ fn a_user_namespace_is_mapped_by_the_host() {
 }
 
 #[test]
-fn a_cgroup_is_joined_by_its_tasks_file() {
-    // Not a real one: the machine's cgroups are not ours to change.
+fn cgroups_are_joined_by_their_tasks_files() {
+    // Not real ones: the machine's cgroups are not ours to change.
     let temp = Temp::new();
-    let tasks = File::create(temp.path("tasks")).expect("a file");
-    let mut plan = Plan::new();
-    let fd = plan.fd(&tasks);
-    assert_eq!(plan.step(Step::JoinCgroup { fd }).run(0), 0);
-    assert_eq!(fs::read_to_string(temp.path("tasks")).expect("a file"), "0");
-    let closed = Plan::new().step(Step::JoinCgroup { fd: 999 });
-    assert_eq!(failure(&closed), (Act::Step, libc::EBADF));
+    let paths = ["cpu", "memory"].map(|name| temp.path(name));
+    let join = |files: &[File]| {
+        let session = Plan::new().step(Step::JoinCgroups {}).start(0);
+        let files: Vec<_> = files.iter().map(AsRawFd::as_raw_fd).collect();
+        send_files(session.socket.as_ref().expect("the socket"), kind::CGROUPS, 0, &files).expect("init to live");
+        session
+    };
+    assert_eq!(join(&paths.each_ref().map(|path| File::create(path).expect("a file"))).exit_code(), 0);
+    assert_eq!(paths.each_ref().map(|path| fs::read_to_string(path).expect("a file")), ["0", "0"]);
+    let mut session = join(&[File::open(&paths[0]).expect("a file that cannot be written")]);
+    let (message, ..) = session.receive().expect("a message");
+    assert_eq!((message.kind, message.act, message.errno), (kind::FAILED, Act::Step as u32, libc::EBADF));
+    assert_eq!(session.exit_code(), 1);
 }

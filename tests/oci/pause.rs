@@ -113,6 +113,35 @@ fn an_exec_into_a_paused_container() {
 }
 
 #[test]
+fn a_pause_does_not_catch_an_exec_half_way() {
+    for setup in ["true", V1] {
+        let lab = lab();
+        lab.write(&["sleep", "1000"], edit::nothing);
+        let id = lab.id("race");
+        let brig = |args: &[&str]| lab.end(&mut lab.behind(setup, &lab.command(args)));
+        brig(&["run", "--detach", &id]).success();
+        let mut executed = 0;
+        for round in 0..40 {
+            let mut exec = lab.behind(setup, &lab.command(&["exec", "--detach", &id, "true"]));
+            let mut exec = exec.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            // Into what the exec does, wherever in it this machine is by then.
+            std::thread::sleep(Duration::from_micros(500 * round));
+            brig(&["pause", &id]).success();
+            // Either it came too late, or it was through.
+            until("the exec ends in a paused container", || exec.try_wait().unwrap().is_some());
+            match exec.wait().unwrap().code() {
+                Some(0) => executed += 1,
+                code => assert_eq!(code, Some(255)),
+            }
+            brig(&["resume", &id]).success();
+        }
+        assert!(executed > 0, "no exec was in time");
+        brig(&["delete", "--force", &id]).success();
+        lab.assert_clean();
+    }
+}
+
+#[test]
 fn a_paused_container_can_be_killed() {
     for (version, setup) in [(2, "true"), (1, V1)] {
         if version == 1 && !is_hybrid() {

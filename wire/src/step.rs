@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The vocabulary of a plan: each step is one system call, or the few that belong together.
 //!
-//! init keeps a handful of registers between steps, all file descriptors:
+//! init keeps a handful of registers between steps, most of them file descriptors:
 //!
 //! | register | set by | used by |
 //! |---|---|---|
@@ -13,6 +13,7 @@
 //! | `gate`   | a reply | `Gate` |
 //! | `program`| `FindProgram` (an index) | `Exec` |
 //! | `home`   | `Home` (a string) | `Exec` |
+//! | `listen` | `ListenPid` (a string) | `Exec` |
 //!
 //! "Inside the root" means: resolved by openat2(2) with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS` below
 //! the `root` register, so that no symbolic link of a hostile image leads out of it, and used through
@@ -121,8 +122,6 @@ steps! { 'a;
     2 JoinNamespace { fd: u32, kind: u32 }
     /// unshare(2).
     3 Unshare { flags: u32 }
-    /// Writes "0" to host descriptor `fd`, the `tasks` file of a version 1 cgroup.
-    4 JoinCgroup { fd: u32 }
     /// Waits for CGROUPS, and writes "0" to each descriptor that comes with it. The host sends it unasked, since it makes
     /// the cgroups while init is at work.
     15 JoinCgroups {}
@@ -284,7 +283,9 @@ steps! { 'a;
     /// Looks up the home directory of `uid` in the container's /etc/passwd, "/" if it is not there, and keeps `HOME=…` as
     /// `home` for `Exec`.
     78 Home { uid: u32 }
-    /// execve(2) of the program, with `home` behind `env`.
+    /// Keeps `LISTEN_PID=…` with the own pid as `listen` for `Exec` (sd_listen_fds(3)).
+    110 ListenPid {}
+    /// execve(2) of the program, with `home` and `listen` behind `env`.
     76 Exec { candidates: Strings<'a>, args: Strings<'a>, env: Strings<'a> }
     /// sched_setattr(2), with the fields of struct sched_attr.
     80 Scheduler { policy: u32, flags: u64, nice: i32, priority: u32, runtime: u64, deadline: u64, period: u64 }

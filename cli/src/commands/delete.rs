@@ -8,7 +8,6 @@ use clap::Args;
 use crate::arguments::Globals;
 use crate::error::Result;
 use crate::log::Log;
-use crate::notify;
 
 #[derive(Args)]
 pub struct Delete {
@@ -24,17 +23,9 @@ impl super::Run for Delete {
     const ABOUT: &'static str = "Remove a container that has ended";
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
-        match self.delete(globals) {
+        match globals.runtime()?.container(&self.id).and_then(|container| container.delete(self.force)) {
             Err(error) if self.force && error.is_not_found() => Ok(ExitCode::SUCCESS),
-            result => result.map(|()| ExitCode::SUCCESS),
+            result => Ok(result.map(|()| ExitCode::SUCCESS)?),
         }
-    }
-}
-
-impl Delete {
-    fn delete(&self, globals: &Globals) -> Result<()> {
-        globals.runtime()?.container(&self.id)?.delete(self.force)?;
-        notify::clear(&notify::directory(&globals.state_directory(), &self.id));
-        Ok(())
     }
 }

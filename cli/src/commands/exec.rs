@@ -44,7 +44,7 @@ impl super::Run for Exec {
         let container = globals.runtime()?.container(&self.id)?;
         let activation = Activation::received();
         let size = if self.detach { None } else { terminal::size() };
-        let program = self.program.read(&container, size, &activation.for_exec())?;
+        let program = self.program.read(&container, size, activation)?;
         self.handover.check_terminal(self.detach, program.terminal)?;
         let fds = self.handover.files(activation)?;
         let handover = self.handover.connect()?;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig spec`
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::pretty;
+use super::{pretty, print};
 use crate::arguments::Globals;
 use crate::error::{Context, Error, Result};
 use crate::ffi;
@@ -22,13 +22,19 @@ pub struct Spec {
     /// For an ordinary user, in a user namespace
     #[arg(long)]
     rootless: bool,
+    /// Instead, print all that is wrong with this config.json, one mistake a line; "-" is stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "rootless"])]
+    check: Option<PathBuf>,
 }
 
 impl super::Run for Spec {
     const NAME: &'static str = "spec";
-    const ABOUT: &'static str = "Make a config.json to start from";
+    const ABOUT: &'static str = "Make a config.json to start from, or check one";
 
     fn run(self, _: &Globals, _: &Log) -> Result<ExitCode> {
+        if let Some(path) = &self.check {
+            return check(path);
+        }
         let text = pretty(&ffi::default_spec(self.rootless)?)?;
         write_new(&self.bundle.join("config.json"), &text)?;
         Ok(ExitCode::SUCCESS)
@@ -44,4 +50,25 @@ fn write_new(path: &Path, text: &str) -> Result<()> {
         }
         result => result.context(|| format!("cannot write {}", path.display())),
     }
+}
+
+/// The mistakes go to stdout: they are what was asked for.
+fn check(path: &Path) -> Result<ExitCode> {
+    let text = read(path).context(|| format!("cannot read {}", path.display()))?;
+    // The library takes text that ends there.
+    let mistakes = match text.iter().position(|&byte| byte == 0) {
+        Some(at) => vec![format!("config.json: byte {at} is NUL, which is not JSON")],
+        None => ffi::mistakes(&text)?,
+    };
+    mistakes.iter().try_for_each(|mistake| print(&format!("{mistake}\n")))?;
+    Ok(if mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if path != Path::new("-") {
+        return fs::read(path);
+    }
+    let mut text = Vec::new();
+    io::stdin().read_to_end(&mut text)?;
+    Ok(text)
 }

@@ -22,13 +22,14 @@ impl super::Run for Start {
     const ABOUT: &'static str = "Let a created container run its program";
 
     fn run(self, globals: &Globals, log: &Log) -> Result<ExitCode> {
-        let container = globals.runtime()?.container(&self.id)?;
+        let runtime = globals.runtime()?;
+        let container = runtime.container(&self.id)?;
         if !notify::is_wanted() {
             container.start()?;
             return Ok(ExitCode::SUCCESS);
         }
         let init = container.init()?;
-        let directory = notify::directory(&globals.state_directory(), &self.id);
+        let directory = notify::directory(&runtime.root()?, &self.id);
         let proxy = Proxy::open(&directory, init.pid()?, log)?;
         container.start()?;
         if let Some(proxy) = proxy {

@@ -56,6 +56,19 @@ pub fn default_spec(rootless: bool) -> Result<String, Error> {
     text(|json, error| unsafe { brig::brig_spec_default(flags, json, error) })
 }
 
+/// What is wrong with a config.json, one line each.
+pub fn mistakes(spec: &[u8]) -> Result<Vec<String>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Mistake {
+        message: String,
+    }
+    let spec = c_string(OsStr::from_bytes(spec));
+    // SAFETY: a string that lives for the call, and two places for a pointer.
+    let json = text(|json, error| unsafe { brig::brig_spec_validate(spec.as_ptr(), json, error) })?;
+    let list: Vec<Mistake> = serde_json::from_str(&json).unwrap_or_default();
+    Ok(list.into_iter().map(|mistake| mistake.message).collect())
+}
+
 /// Sends the library's log to a file, of which the library keeps a duplicate.
 pub fn log_to(file: BorrowedFd<'_>, level: LogLevel, format: LogFormat) -> Result<(), Error> {
     // SAFETY: `error` is a place for a pointer.
@@ -87,13 +100,18 @@ fn fetch<T>(empty: T, call: impl FnOnce(*mut T, *mut *mut brig_error) -> brig_st
 }
 
 /// A call that stores a string, which is copied and given back.
-fn text(call: impl FnOnce(*mut *mut c_char, *mut *mut brig_error) -> brig_status) -> Result<String, Error> {
+fn bytes(call: impl FnOnce(*mut *mut c_char, *mut *mut brig_error) -> brig_status) -> Result<Vec<u8>, Error> {
     let string = fetch(null_mut(), call)?;
     // SAFETY: the call succeeded, so this is a string that is ours.
-    let text = unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned();
+    let bytes = unsafe { CStr::from_ptr(string) }.to_bytes().to_vec();
     // SAFETY: as above, and it is not used any more.
     unsafe { brig::brig_string_free(string) };
-    Ok(text)
+    Ok(bytes)
+}
+
+/// The same for UTF-8.
+fn text(call: impl FnOnce(*mut *mut c_char, *mut *mut brig_error) -> brig_status) -> Result<String, Error> {
+    Ok(String::from_utf8_lossy(&bytes(call)?).into_owned())
 }
 
 /// An argument as C wants it. Arguments of this program cannot hold a NUL, but the text of a file can; it is cut

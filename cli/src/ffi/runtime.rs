@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig_runtime`.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
 use brig::brig_runtime;
 
-use super::{Container, CreateOptions, Error, c_string, fetch, text};
+use super::{Container, CreateOptions, Error, bytes, c_string, fetch, text};
 
 /// A state directory and the containers in it.
 pub struct Runtime(*mut brig_runtime);
@@ -18,6 +20,13 @@ impl Runtime {
         let root = root.as_ref().map_or(null(), |root| root.as_ptr());
         // SAFETY: `root` is NULL or a string that lives for the call; the others are places for a pointer.
         fetch(null_mut(), |runtime, error| unsafe { brig::brig_runtime_open(root, runtime, error) }).map(Self)
+    }
+
+    /// The state directory.
+    pub fn root(&self) -> Result<PathBuf, Error> {
+        // SAFETY: our own handle; the others are places for a pointer.
+        let path = bytes(|path, error| unsafe { brig::brig_runtime_root(self.0, path, error) })?;
+        Ok(OsString::from_vec(path).into())
     }
 
     /// The states of all containers, as a JSON array.

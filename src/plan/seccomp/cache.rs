@@ -1,102 +1,166 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Compiled filters by their content: the latest in memory, more in a directory.
+//! Compiled filters by what they were compiled from: the latest in memory, more in a directory.
 //!
-//! A file is trusted only if nobody else could have written it, and its checksum says that it is whole. What is wrong
-//! with the cache is never an error: the filter is compiled again.
+//! An entry has all of its source in it, which is compared, so that no filter can be taken for another's. A file is trusted
+//! only if nobody else could have written it, and its checksum says that it is whole. What is wrong with the cache is
+//! never an error: the filter is compiled again.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use oci_spec::runtime::LinuxSeccomp;
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, openat, renameat, unlinkat};
-use sha2::{Digest, Sha256};
 
 use super::compile::{INSTRUCTION_SIZE, INSTRUCTIONS_MAX};
 use crate::error::Result;
 
 /// The first bytes of a file; the digit is the version of the format.
-const MAGIC: &[u8; 8] = b"brigbpf1";
-/// MAGIC, and the SHA-256 of what follows.
-const HEADER: usize = 8 + 32;
+const MAGIC: &[u8; 8] = b"brigbpf2";
+/// MAGIC, the checksum of what follows, the flags, the length of the source; behind it are source and program.
+const HEADER: usize = 8 + 8 + 4 + 4;
+/// Longer sources are compiled each time.
+const SOURCE_MAX: usize = 1 << 20;
 const FILES_MAX: usize = 64;
 const IN_MEMORY_MAX: usize = 8;
 
 /// The latest first.
-static IN_MEMORY: Mutex<Vec<(LinuxSeccomp, Vec<u8>)>> = Mutex::new(Vec::new());
+static IN_MEMORY: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
-/// The program for `seccomp`: from memory, from `directory`, or else from `compile`, and then kept in both.
-pub fn program(
-    seccomp: &LinuxSeccomp,
-    directory: Option<&Path>,
-    compile: impl FnOnce() -> Result<Vec<u8>>,
-) -> Result<Vec<u8>> {
-    // All that the program does not depend on, so that containers share it.
-    let mut seccomp = seccomp.clone();
-    seccomp.set_flags(None).set_listener_path(None).set_listener_metadata(None);
-    let seccomp = &seccomp;
-    // The lock is held while compiling: containers that are created at once mostly have the same profile.
-    let mut memory = IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(at) = memory.iter().position(|(known, _)| known == seccomp) {
-        memory[..=at].rotate_right(1);
-        return Ok(memory[0].1.clone());
-    }
-    let program = match directory {
-        Some(path) => from_directory(path, seccomp, compile)?,
-        None => compile()?,
-    };
-    memory.truncate(IN_MEMORY_MAX - 1);
-    memory.insert(0, (seccomp.clone(), program.clone()));
-    Ok(program)
+/// A filter and its source, as they are in a file.
+struct Entry {
+    bytes: Vec<u8>,
 }
 
-/// The program from the directory; it is written there if it is not.
-pub fn from_directory(
-    path: &Path,
-    seccomp: &LinuxSeccomp,
-    compile: impl FnOnce() -> Result<Vec<u8>>,
-) -> Result<Vec<u8>> {
-    let (directory, name) = match open_directory(path).and_then(|directory| Ok((directory, name(seccomp)?))) {
-        Ok(opened) => opened,
+/// A filter's flags and program.
+pub type Compiled = (u32, Vec<u8>);
+
+impl Entry {
+    fn new(source: &[u8], (flags, program): &Compiled) -> Self {
+        let mut bytes = Vec::with_capacity(HEADER + source.len() + program.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(&flags.to_ne_bytes());
+        bytes.extend_from_slice(&(source.len() as u32).to_ne_bytes());
+        bytes.extend_from_slice(source);
+        bytes.extend_from_slice(program);
+        let checksum = checksum(&bytes);
+        bytes[8..16].copy_from_slice(&checksum.to_ne_bytes());
+        Self { bytes }
+    }
+
+    /// `None` if it is damaged.
+    fn decode(bytes: Vec<u8>) -> Option<Self> {
+        let entry = Self { bytes };
+        let program = entry.bytes.get(HEADER..)?.get(entry.number(20) as usize..)?;
+        let whole = entry.bytes.starts_with(MAGIC)
+            && entry.bytes[8..16] == checksum(&entry.bytes).to_ne_bytes()
+            && !program.is_empty()
+            && program.len() % INSTRUCTION_SIZE == 0;
+        whole.then_some(entry)
+    }
+
+    fn number(&self, at: usize) -> u32 {
+        self.bytes[at..].first_chunk().copied().map_or(0, u32::from_ne_bytes)
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        self.bytes[HEADER..].split_at(self.number(20) as usize)
+    }
+
+    fn is_of(&self, source: &[u8]) -> bool {
+        self.parts().0 == source
+    }
+
+    fn compiled(&self) -> Compiled {
+        (self.number(16), self.parts().1.to_vec())
+    }
+}
+
+fn checksum(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&bytes[16..]);
+    hasher.finish()
+}
+
+/// What is known for `source`, from memory or from `directory`.
+pub fn find(source: &[u8], directory: Option<&Path>) -> Option<Compiled> {
+    let mut memory = memory();
+    recall(&mut memory, source).or_else(|| {
+        let path = directory?;
+        let entry = read(&open_directory(path).ok()?, &name(source), source).ok()?;
+        Some(remember(&mut memory, entry))
+    })
+}
+
+/// The filter for `source`: from memory, from `directory`, or else from `compile`, and then kept in both.
+pub fn compiled(
+    source: &[u8],
+    directory: Option<&Path>,
+    compile: impl FnOnce() -> Result<Compiled>,
+) -> Result<Compiled> {
+    // The lock is held while compiling: containers that are created at once mostly have the same profile.
+    let mut memory = memory();
+    if let Some(known) = recall(&mut memory, source) {
+        return Ok(known);
+    }
+    let compiled = match directory {
+        Some(path) if source.len() <= SOURCE_MAX => from_directory(path, source, compile)?,
+        _ => compile()?,
+    };
+    Ok(remember(&mut memory, Entry::new(source, &compiled)))
+}
+
+fn memory() -> MutexGuard<'static, Vec<Entry>> {
+    IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn recall(memory: &mut [Entry], source: &[u8]) -> Option<Compiled> {
+    let at = memory.iter().position(|entry| entry.is_of(source))?;
+    memory[..=at].rotate_right(1);
+    Some(memory[0].compiled())
+}
+
+fn remember(memory: &mut Vec<Entry>, entry: Entry) -> Compiled {
+    let compiled = entry.compiled();
+    memory.truncate(IN_MEMORY_MAX - 1);
+    memory.insert(0, entry);
+    compiled
+}
+
+/// The filter from the directory; it is written there if it is not.
+pub fn from_directory(path: &Path, source: &[u8], compile: impl FnOnce() -> Result<Compiled>) -> Result<Compiled> {
+    let directory = match open_directory(path) {
+        Ok(directory) => directory,
         Err(error) => {
             log::debug!("seccomp: the cache {} cannot be used: {error}", path.display());
             return compile();
         }
     };
-    match read(&directory, &name) {
-        Ok(program) => return Ok(program),
+    let name = name(source);
+    match read(&directory, &name, source) {
+        Ok(entry) => return Ok(entry.compiled()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => log::debug!("seccomp: {}/{name} is not used: {error}", path.display()),
     }
-    let program = compile()?;
-    if let Err(error) = write(&directory, &name, &program).and_then(|()| remove_oldest(&directory, path)) {
+    let compiled = compile()?;
+    let bytes = Entry::new(source, &compiled).bytes;
+    if let Err(error) = write(&directory, &name, &bytes).and_then(|()| remove_oldest(&directory, path)) {
         log::debug!("seccomp: {}/{name} cannot be written: {error}", path.display());
     }
-    Ok(program)
+    Ok(compiled)
 }
 
-/// The name of a filter's file: all that its content depends on.
-fn name(seccomp: &LinuxSeccomp) -> io::Result<String> {
-    let libseccomp = libseccomp::ScmpVersion::current().map_err(io::Error::other)?;
-    let json = serde_json::to_vec(seccomp)?;
-    let mut hash = Sha256::new();
-    for part in [
-        &MAGIC[..],
-        env!("CARGO_PKG_VERSION").as_bytes(),
-        std::env::consts::ARCH.as_bytes(),
-        libseccomp.to_string().as_bytes(),
-        &json,
-    ] {
-        // With its length, so that no two lists of parts look alike.
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+/// The name of the file for a source.
+fn name(source: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(source);
+    format!("{:016x}", hasher.finish())
 }
 
 /// Opens the directory, made if missing, if it is ours alone.
@@ -123,7 +187,7 @@ fn is_ours_alone(stat: &Stat) -> io::Result<()> {
     Ok(())
 }
 
-fn read(directory: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
+fn read(directory: &OwnedFd, name: &str, source: &[u8]) -> io::Result<Entry> {
     // A FIFO or a device must not block us.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = openat(directory, name, flags, Mode::empty())?;
@@ -133,23 +197,17 @@ fn read(directory: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(damaged());
     }
-    let most = HEADER + INSTRUCTIONS_MAX * INSTRUCTION_SIZE;
+    let most = HEADER + SOURCE_MAX + INSTRUCTIONS_MAX * INSTRUCTION_SIZE;
     let mut bytes = Vec::with_capacity(most.min(stat.st_size.max(0) as usize) + 1);
     File::from(file).take(most as u64 + 1).read_to_end(&mut bytes)?;
-    let (header, program) = bytes.split_at_checked(HEADER).ok_or_else(damaged)?;
-    let (magic, digest) = header.split_at(MAGIC.len());
-    let whole = magic == MAGIC
-        && digest == &Sha256::digest(program)[..]
-        && bytes.len() <= most
-        && !program.is_empty()
-        && program.len() % INSTRUCTION_SIZE == 0;
-    match whole {
-        true => Ok(bytes.split_off(HEADER)),
-        false => Err(damaged()),
+    let entry = Entry::decode(bytes).ok_or_else(damaged)?;
+    match entry.is_of(source) {
+        true => Ok(entry),
+        false => Err(io::Error::other("it is of another source")),
     }
 }
 
-fn write(directory: &OwnedFd, name: &str, program: &[u8]) -> io::Result<()> {
+fn write(directory: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<()> {
     // One writer in this process (the lock), and another name in each process.
     let temporary = format!(".{}-{name}", std::process::id());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -162,11 +220,7 @@ fn write(directory: &OwnedFd, name: &str, program: &[u8]) -> io::Result<()> {
         opened => opened?,
     };
     let mut file = File::from(file);
-    let mut bytes = Vec::with_capacity(HEADER + program.len());
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&Sha256::digest(program));
-    bytes.extend_from_slice(program);
-    let written = file.write_all(&bytes).and_then(|()| Ok(renameat(directory, &temporary, directory, name)?));
+    let written = file.write_all(bytes).and_then(|()| Ok(renameat(directory, &temporary, directory, name)?));
     if written.is_err() {
         let _ = unlinkat(directory, &temporary, rustix::fs::AtFlags::empty());
     }
@@ -197,5 +251,5 @@ fn remove_oldest(directory: &OwnedFd, path: &Path) -> io::Result<()> {
 fn is_name_of_ours(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     let digest = name.strip_prefix('.').and_then(|name| name.split_once('-')).map_or(name, |(_, digest)| digest);
-    digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    digest.len() == 16 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -26,6 +26,10 @@ fn section(json: Value) -> LinuxSeccomp {
     serde_json::from_value(json).unwrap()
 }
 
+fn filter(json: Value) -> Result<Option<Filter>> {
+    compile(&section(json.clone()), &json.to_string(), None)
+}
+
 fn program(json: Value) -> Vec<u8> {
     compile::program(&section(json)).unwrap()
 }
@@ -183,12 +187,12 @@ fn calls_newer_than_the_profile_do_not_exist() {
 #[test]
 fn what_does_not_compile_says_where() {
     let endian = if cfg!(target_endian = "little") { "SCMP_ARCH_S390X" } else { "SCMP_ARCH_X86_64" };
-    let section = section(json!({
+    let error = filter(json!({
         "defaultAction": "SCMP_ACT_ERRNO",
         "architectures": ["SCMP_ARCH_NATIVE", endian],
         "syscalls": [{ "names": ["getpid"], "action": "SCMP_ACT_ALLOW" }],
-    }));
-    let error = compile(&section, None).unwrap_err();
+    }))
+    .unwrap_err();
     assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Unsupported, Some("/linux/seccomp/architectures/1")));
 }
 
@@ -204,7 +208,7 @@ fn flags_are_those_of_the_list() {
         for (action, expected) in [("SCMP_ACT_ERRNO", for_errno), ("SCMP_ACT_NOTIFY", for_notify)] {
             let rule = json!([{ "names": ["getpid"], "action": action }]);
             let json = json!({ "defaultAction": "SCMP_ACT_ALLOW", "flags": flags, "syscalls": rule });
-            assert_eq!(compile(&section(json), None).unwrap().unwrap().flags, expected, "{flags} {action}");
+            assert_eq!(filter(json).unwrap().unwrap().flags, expected, "{flags} {action}");
         }
     }
 }
@@ -214,10 +218,10 @@ fn nothing_to_filter_is_no_filter() {
     for json in
         [json!({ "defaultAction": "SCMP_ACT_ALLOW" }), json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [] })]
     {
-        assert_eq!(compile(&section(json), None).unwrap(), None);
+        assert_eq!(filter(json).unwrap(), None);
     }
     let deny = json!({ "defaultAction": "SCMP_ACT_ERRNO" });
-    let filter = compile(&section(deny), None).unwrap().unwrap();
+    let filter = filter(deny).unwrap().unwrap();
     assert_eq!(run(&filter.program, NATIVE, number("getpid"), [0; 6]), errno(libc::EPERM));
 }
 

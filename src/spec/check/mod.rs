@@ -20,7 +20,7 @@ pub use rdt::RESCTRL_NAMES;
 pub use sysctl::{sysctl_namespace, sysctl_path};
 
 use super::pointer::join;
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// What was found wrong.
 #[derive(Default)]
@@ -29,11 +29,6 @@ struct Problems(Vec<Error>);
 impl Problems {
     fn add(&mut self, pointer: impl Into<String>, message: impl AsRef<str>) {
         self.0.push(Error::config(pointer, message));
-    }
-
-    /// The first one; one is what a caller can be told.
-    fn result(self) -> Result<()> {
-        self.0.into_iter().next().map_or(Ok(()), Err)
     }
 }
 
@@ -80,8 +75,8 @@ const PROCESS: &[fn(&Process, &mut Problems)] = &[
 
 const RESOURCES: &[fn(&LinuxResources, &mut Problems)] = &[linux::device_rules, linux::ranges];
 
-/// Checks a whole configuration.
-pub fn spec(spec: &Spec) -> Result<()> {
+/// What is wrong with a whole configuration.
+pub fn spec(spec: &Spec) -> Vec<Error> {
     let mut problems = Problems::default();
     run(SPEC, spec, &mut problems);
     if let Some(process) = spec.process() {
@@ -90,21 +85,21 @@ pub fn spec(spec: &Spec) -> Result<()> {
     if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
         run(RESOURCES, resources, &mut problems);
     }
-    problems.result()
+    problems.0
 }
 
-/// Checks a process.
-pub fn process(process: &Process) -> Result<()> {
+/// What is wrong with a process.
+pub fn process(process: &Process) -> Vec<Error> {
     let mut problems = Problems::default();
     run(PROCESS, process, &mut problems);
-    problems.result()
+    problems.0
 }
 
-/// Checks resource limits.
-pub fn resources(resources: &LinuxResources) -> Result<()> {
+/// What is wrong with resource limits.
+pub fn resources(resources: &LinuxResources) -> Vec<Error> {
     let mut problems = Problems::default();
     run(RESOURCES, resources, &mut problems);
-    problems.result()
+    problems.0
 }
 
 fn run<T>(checks: &[fn(&T, &mut Problems)], subject: &T, problems: &mut Problems) {

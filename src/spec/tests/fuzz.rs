@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// All places of a document.
-fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+pub(super) fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
         Value::Object(object) => object.iter().for_each(|(key, value)| places(value, &pointer::join(at, key), found)),
@@ -18,7 +18,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 }
 
 /// A configuration that uses nearly every field.
-fn everything() -> Value {
+pub(super) fn everything() -> Value {
     let ids = json!([{ "containerID": 0, "hostID": 1000, "size": 10 }]);
     let hook = json!([{ "path": "/h", "args": ["h"], "env": ["A=b"], "timeout": 3 }]);
     let throttle = json!([{ "major": 8, "minor": 0, "rate": 1 }]);
@@ -102,7 +102,10 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// Loads, and looks at the error.
 fn judge(text: &[u8]) {
-    let Err(error) = load(text) else { return };
+    let mistakes: Vec<Value> = serde_json::from_str(&validate(text).unwrap()).unwrap();
+    let Err(error) = load(text) else { return assert!(mistakes.is_empty(), "{mistakes:?}") };
+    let told = mistakes[0]["message"].as_str().unwrap();
+    assert!(error.message.starts_with(told) && mistakes[0]["pointer"] == *error.pointer.as_ref().unwrap(), "{told}");
     assert!(matches!(error.kind, Kind::Config | Kind::Unsupported), "{error:?}");
     let pointer = error.pointer.expect("no pointer");
     assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}");

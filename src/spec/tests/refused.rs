@@ -18,7 +18,7 @@ pub(super) fn refused_together(changes: &[(&str, Value)], kind: Kind, at: &str, 
     assert_eq!(error.pointer.as_deref(), Some(at), "{changes:?}: {error}");
     assert_eq!(error.kind, kind, "{error}");
     assert!(error.message.contains(words), "{changes:?}: {error:?} has no {words:?}");
-    assert!(error.message.starts_with(&format!("{at}: ")), "{error}");
+    assert!(error.message.starts_with(&format!("{}: ", at.replace('\0', "\\0"))), "{error}");
     for leak in ["u32", "i64", "usize", "struct", "variant", "Option", "LinuxSec"] {
         assert!(!error.message.contains(leak), "{error}");
     }
@@ -85,6 +85,11 @@ fn wrong_types() {
         ("/linux/sysctl", json!({ "net.a/b": 1 }), "/linux/sysctl/net.a~1b", "must be a string, not 1"),
         ("/linux/namespaces/0/type", json!({ "pid": null }), "/linux/namespaces/0/type", "must be a string"),
     ]);
+    // Only what is empty and of the right type is as good as not there.
+    for (at, value) in [("/hostname", json!([])), ("/mounts/0/source", json!({})), ("/linux/resources/pids", json!([]))]
+    {
+        refused(&[(at, value, at, "must be ")]);
+    }
     let long = "x".repeat(1000);
     refused(&[("/root/readonly", json!(long), "/root/readonly", &format!("\"{}…\"", "x".repeat(60)))]);
 }

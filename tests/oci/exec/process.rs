@@ -96,7 +96,10 @@ fn environment_and_directory() {
     let error = refused(&sh(&lab, &["-e", "NAME"], &id, script));
     assert!(error.contains("/env/3: has no '='"), "{error}");
     // The program is looked for in the PATH that it is given.
-    assert!(refused(&exec(&lab, &["-e", "PATH=/usr:/var"], &id, &["true"])).contains("not found in $PATH"));
+    for path in ["PATH=/usr:/var", "PATH=/usr", "PATH="] {
+        let error = refused(&exec(&lab, &["-e", path], &id, &["nosuch"]));
+        assert!(error.contains("nosuch: executable file not found in $PATH"), "{path}: {error}");
+    }
     for (directory, text) in
         [("/no", "No such file"), ("/etc/passwd", "Not a directory"), ("x", "not an absolute path")]
     {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use oci_spec::runtime::LinuxSeccomp;
 use serde_json::json;
 
-use super::super::{cache, compile};
+use super::super::{cache, compile, known};
 use super::section;
 
 /// A directory that goes with its owner.
@@ -46,14 +46,20 @@ fn numbered(number: u64) -> LinuxSeccomp {
     }))
 }
 
+fn text(seccomp: &LinuxSeccomp) -> String {
+    serde_json::to_string(seccomp).unwrap()
+}
+
 /// Looks into the directory only, and tells whether it was a hit.
 fn through(directory: &Path, seccomp: &LinuxSeccomp) -> (Vec<u8>, bool) {
     let mut hit = true;
-    let program = cache::from_directory(directory, seccomp, || {
+    let compiled = cache::from_directory(directory, text(seccomp).as_bytes(), || {
         hit = false;
-        compile::program(seccomp)
+        Ok((7, compile::program(seccomp)?))
     });
-    (program.unwrap(), hit)
+    let (flags, program) = compiled.unwrap();
+    assert_eq!(flags, 7);
+    (program, hit)
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -63,16 +69,23 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_does_not_change_the_program_does_not_count() {
-    let with = |number: u64, more: serde_json::Value| {
-        let mut json = serde_json::to_value(numbered(number)).unwrap();
-        json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        section(json)
-    };
-    let compiled = compile(&numbered(6000), None).unwrap().unwrap();
-    let more = json!({ "flags": ["SECCOMP_FILTER_FLAG_LOG"], "listenerPath": "/run/x", "listenerMetadata": "m" });
-    let again = cache::program(&with(6000, more), None, || panic!("compiled again"));
-    assert_eq!(again.unwrap(), compiled.program);
+fn one_that_notifies_is_compiled_once_whoever_is_told() {
+    let place = Directory::new();
+    let mut json = serde_json::to_value(numbered(6500)).unwrap();
+    json["syscalls"][0]["action"] = json!("SCMP_ACT_NOTIFY");
+    let mut programs = Vec::new();
+    for (flags, path) in [(json!([]), "/run/x"), (json!(["SECCOMP_FILTER_FLAG_LOG"]), "/run/y")] {
+        json["flags"] = flags;
+        json["listenerPath"] = json!(path);
+        let text = json.to_string();
+        let filter = compile(&section(json.clone()), &text, Some(&place.cache())).unwrap().unwrap();
+        assert_eq!(filter.listener.unwrap().path.as_deref(), Some(Path::new(path)));
+        assert_eq!(known(&text, Some(&place.cache())), None);
+        programs.push((filter.flags, filter.program));
+    }
+    assert_eq!((programs[0].0, programs[1].0), (0, libc::SECCOMP_FILTER_FLAG_LOG as u32));
+    assert_eq!(programs[0].1, programs[1].1);
+    assert_eq!(files(&place.cache()).len(), 1);
 }
 
 #[test]
@@ -91,14 +104,48 @@ fn a_second_time_nothing_is_compiled() {
 #[test]
 fn in_memory_a_directory_is_not_needed() {
     let seccomp = numbered(2000);
-    let compiled = compile(&seccomp, None).unwrap();
-    let mut asked = false;
-    let again = cache::program(&seccomp, None, || {
-        asked = true;
-        Ok(Vec::new())
-    });
-    assert_eq!(again.unwrap(), compiled.unwrap().program);
-    assert!(!asked);
+    let text = text(&seccomp);
+    assert_eq!(known(&text, None), None);
+    let compiled = compile(&seccomp, &text, None).unwrap();
+    assert_eq!(known(&text, None), compiled);
+    // By its text alone.
+    assert_eq!(compile(&numbered(2001), &text, None).unwrap(), compiled);
+    assert_eq!(known(&(text.clone() + " "), None), None);
+    for told in ["SCMP_ACT_NOTIFY", "\\u0053CMP_ACT_NOTIFY"] {
+        let text = text.replacen('{', &format!("{{\"x\":\"{told}\","), 1);
+        assert_eq!(compile(&seccomp, &text, None).unwrap(), compiled);
+        assert_eq!(known(&text, None), None, "{told}");
+    }
+}
+
+#[test]
+fn what_is_known_is_what_was_compiled() {
+    let place = Directory::new();
+    let mut json = serde_json::to_value(numbered(2100)).unwrap();
+    for (flags, expected) in [(json!([]), 0), (json!(["SECCOMP_FILTER_FLAG_LOG"]), libc::SECCOMP_FILTER_FLAG_LOG)] {
+        json["flags"] = flags;
+        let (seccomp, text) = (section(json.clone()), json.to_string());
+        assert_eq!(known(&text, Some(&place.cache())), None);
+        let compiled = compile(&seccomp, &text, Some(&place.cache())).unwrap().unwrap();
+        assert_eq!(compiled.flags, expected as u32);
+        // Of the directory alone, too.
+        let file = cache::from_directory(&place.cache(), &super::super::source(&text), || panic!("it is there"));
+        assert_eq!(file.unwrap(), (compiled.flags, compiled.program.clone()));
+        assert_eq!(known(&text, None), Some(compiled));
+    }
+}
+
+#[test]
+fn a_file_of_another_source_is_not_used() {
+    let place = Directory::new();
+    let (one, two) = (numbered(2200), numbered(2201));
+    through(&place.cache(), &one);
+    let first = files(&place.cache()).remove(0);
+    let (program, _) = through(&place.cache(), &two);
+    let second = files(&place.cache()).into_iter().find(|file| *file != first).unwrap();
+    fs::copy(&first, &second).unwrap();
+    assert_eq!(through(&place.cache(), &two), (program.clone(), false));
+    assert_eq!(through(&place.cache(), &two), (program, true));
 }
 
 #[test]
@@ -166,7 +213,8 @@ fn a_directory_does_not_grow_for_ever() {
     let old = std::time::SystemTime::UNIX_EPOCH;
     fs::File::options().write(true).open(&foreign).unwrap().set_modified(old).unwrap();
     for number in 0..80 {
-        cache::from_directory(&place.cache(), &numbered(6000 + number), || Ok(vec![0; 8])).unwrap();
+        let text = text(&numbered(6000 + number));
+        cache::from_directory(&place.cache(), text.as_bytes(), || Ok((7, vec![0; 8]))).unwrap();
     }
     assert_eq!(files(&place.cache()).len(), 65);
     assert!(foreign.exists());

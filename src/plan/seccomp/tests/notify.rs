@@ -9,7 +9,7 @@ use super::bpf::run;
 use super::{NATIVE, RISCV64, errno, number, section};
 
 fn filter(json: Value) -> Filter {
-    compile(&section(json), None).unwrap().unwrap()
+    super::filter(json).unwrap().unwrap()
 }
 
 fn notify(names: &[&str]) -> Value {
