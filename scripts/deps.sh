@@ -23,6 +23,7 @@ bench command:runc       runc
 bench command:crun       crun
 vm    command:qemu-system-x86_64 qemu-system-x86
 vm    command:mmdebstrap mmdebstrap
+vm    command:gpg        gpg
 vm    command:mke2fs     e2fsprogs
 vm    command:cpio       cpio
 vm    command:xz         xz-utils

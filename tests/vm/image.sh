@@ -34,10 +34,8 @@ rm -f "$directory/stamp"
 
 # source_of SUITE PATTERN: a line of sources.list for SUITE, from where this machine's apt has a release of that pattern.
 source_of() {
-    apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(SIGNED_BY)' 'Created-By: Packages' |
-        awk -v suite="$1" -v pattern="$2" '$2 ~ pattern && !found++ {
-            print "deb", ($3 == "" ? "" : "[signed-by=" $3 "]"), $1, suite, "main"
-        }'
+    apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
+        awk -v suite="$1" -v pattern="$2" '$2 ~ pattern && !found++ { print "deb", $1, suite, "main" }'
 }
 source=$(source_of "$suite" "^$codename\$")
 security=$(source_of "$suite-security" '-security$')
@@ -108,7 +106,7 @@ rm -rf "${root:?}"/var/cache/apt/* "${root:?}"/var/lib/apt/lists/*
 
 megabytes=$(($(du -sm "$root" | cut -f1) + 600))
 mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum -E lazy_itable_init=1,nodiscard -m 0 -d "$root" \
-    "$work/root.ext4" "${megabytes}M"
+    "$work/root.ext4" "${megabytes}M" > /dev/null
 mv "$work/root.ext4" "$directory/root.ext4"
 
 tree=$work/initramfs
