@@ -16,6 +16,8 @@ test  file:/bin/busybox  busybox-static
 test  command:clang      clang
 test  command:g++        g++
 test  command:python3    python3
+test  file:/usr/lib/python3/dist-packages/jsonschema/__init__.py python3-jsonschema
+test  file:/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema/config-schema.json golang-github-opencontainers-specs-dev
 test  command:ip         iproute2
 bench command:runc       runc
 bench command:crun       crun

@@ -3,22 +3,27 @@
 
 The schema is that of Debian's package golang-github-opencontainers-specs-dev, which is of a specification before 1.1;
 what came later it takes for members that it does not know. Every value of good configurations is replaced by others, or
-taken out. brig may be stricter, but not more lenient, but for what KNOWN says.
+taken out. brig may be stricter, but not more lenient. Not tried are time namespaces, which that schema refuses, and null,
+which is how some write "not set".
 """
 import copy
 import ctypes
 import json
 import pathlib
-import re
 import sys
 
 import jsonschema
 
 SCHEMA = pathlib.Path("/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema")
 
-# Where brig takes what the schema refuses: the place, and why.
-KNOWN = [
-]
+# Where brig takes what the schema refuses, and why.
+KNOWN = {
+    "/linux/resources/pids": "the limit is optional since 1.3",
+    "/linux/resources/pids/limit": "the limit is optional since 1.3",
+    "/linux/resources/hugepageLimits/0/pageSize": "which sizes there are only the host knows, which is asked by create",
+    "/linux/resources/hugepageLimits/0/limit": "-1 is no limit, as for memory",
+    "/linux/rootfsPropagation": "an empty text is how some write \"not set\"",
+}
 OTHERS = [7, -1, "x", "", [], {}]
 
 
@@ -79,13 +84,16 @@ def main():
     passed, failures, stricter = 0, [], 0
     for path in sorted(pathlib.Path("fuzz/seeds").glob("*.json")):
         whole = json.loads(path.read_text())
+        linux = whole["linux"]
+        linux["namespaces"] = [namespace for namespace in linux["namespaces"] if namespace["type"] != "time"]
+        linux.pop("timeOffsets", None)
         for judge, what in [(mistakes(whole), "brig"), (list(schema_of.iter_errors(whole)), "the schema")]:
             if judge:
                 failures.append(f"{path}: {what} refuses it: {judge[0]}")
         for pointer, other, document in variants(whole):
             refused, found = not schema_of.is_valid(document), bool(mistakes(document))
             stricter += found and not refused
-            if not refused or found or any(re.fullmatch(known, pointer) for known, _ in KNOWN):
+            if not refused or found or pointer in KNOWN:
                 passed += 1
             else:
                 failures.append(f"{path.name}: {pointer} = {'nothing' if other is None else json.dumps(other)}")

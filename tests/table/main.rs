@@ -15,6 +15,7 @@ mod mount_options;
 mod row;
 mod rows;
 mod rows_linux;
+mod rows_process;
 mod rows_resources;
 mod runtime;
 
@@ -27,6 +28,7 @@ use runtime::Runtime;
 /// All rows, in the order of the specification.
 fn table() -> Vec<Row> {
     let mut rows = rows::rows();
+    rows.extend(rows_process::rows());
     rows.extend(rows_linux::rows());
     rows.extend(rows_resources::rows());
     rows.extend(mount_options::rows());

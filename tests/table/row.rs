@@ -100,6 +100,12 @@ impl Row {
         Self { before: script.to_owned(), ..self }
     }
 
+    /// The runtime gets a network namespace of its own, which a shell script prepares.
+    pub fn private_network(self, script: &str) -> Self {
+        let enter = format!("exec unshare --net -- sh -c '{script}; exec \"$@\"' sh \"$@\"");
+        self.before(&enter)
+    }
+
     /// A shell script of the host, in the bundle, whose output is looked at as well.
     pub fn after(self, script: &'static str) -> Self {
         Self { after: script, ..self }
@@ -121,7 +127,6 @@ impl Row {
         Self { terminal: true, ..self }
     }
 
-    #[allow(dead_code, reason = "for CPU affinities, which are of exec only")]
     /// The script is executed in a container that waits, with these members in its process.
     pub fn exec(self, members: &str) -> Self {
         Self { exec: Some(members.to_owned()), ..self }
@@ -194,7 +199,17 @@ impl Row {
             }
         };
         // What a peer left in the way is not brig's.
-        let _ = fs::remove_dir_all(lab.path.join("peer"));
+        if runtime != Runtime::Brig {
+            let _ = fs::remove_dir_all(lab.path.join("peer"));
+            for _ in 0..100 {
+                let left = lab.leftovers();
+                left.iter().for_each(|directory| drop(fs::remove_dir(directory)));
+                if left.is_empty() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+        }
         outcome
     }
 }

@@ -46,7 +46,9 @@ pub fn rows() -> Vec<Row> {
         .preparing(1),
         elsewhere("linux.mountLabel", "needs the VM: SELinux"),
     ]);
+    rows.extend(net_devices());
     rows.extend(seccomp());
+    rows.extend(notify());
     rows
 }
 
@@ -189,6 +191,47 @@ fn seccomp() -> Vec<Row> {
             &format!("{output} 1"),
         );
         rows.push(one);
+    }
+    rows
+}
+
+/// Takes the listener and closes it, so that the calls fail with ENOSYS; keeps what it was told.
+const LISTENER: &str = r#"cat > listen.py <<'END'
+import socket
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind("listener")
+    listener.listen()
+    listener.settimeout(20)
+    connection, _ = listener.accept()
+    data, files, _, _ = socket.recv_fds(connection, 65536, 4)
+    open("told", "wb").write(data)
+END
+python3 listen.py >/dev/null 2>&1 &
+while [ ! -S listener ]; do sleep 0.02; done"#;
+
+/// A notification goes to who listens.
+fn notify() -> Vec<Row> {
+    let filter = chmod("").replace("ERRNO", "NOTIFY").replacen(
+        '{',
+        r#"{"listenerPath": "@BUNDLE@/listener", "listenerMetadata": "meta", "#,
+        1,
+    );
+    let unanswered = "Function not implemented Function not implemented end";
+    vec![
+        one("listenerPath", &filter, CHMOD, unanswered).before(LISTENER),
+        one("listenerMetadata", &filter, "true", "meta").before(LISTENER).after("grep -o meta told | head -n 1"),
+        one("syscalls.action: SCMP_ACT_NOTIFY", &filter, CHMOD, unanswered).before(LISTENER),
+    ]
+}
+
+/// A device of the runtime's network namespace, here one of its own, is moved and gets another name.
+fn net_devices() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (member, value, output) in [("", "{}", "vbrig0"), (".name", r#"{"name": "inside0"}"#, "inside0")] {
+        let devices = format!(r#"{{"vbrig0": {value}}}"#);
+        let script = "ls /sys/class/net | grep -v lo";
+        let row = row(&format!("linux.netDevices{member}"), &[("/linux/netDevices", &devices)], script, output);
+        rows.push(row.private_network("ip link add vbrig0 type veth peer name vbrig1"));
     }
     rows
 }
