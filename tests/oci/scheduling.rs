@@ -191,6 +191,11 @@ fn an_exec_has_its_policy() {
         if is_denied(&done, &scheduler.to_string()) {
             continue;
         }
+        // SIGXCPU: it overran its runtime, as the flag has it told.
+        if done.code() == Some(128 + 24) {
+            skip(&format!("{scheduler}: this machine is too slow for it"));
+            continue;
+        }
         let [nice, priority, policy] = stat(&done.success());
         let nice = if policy == 6 { 0 } else { nice };
         assert_eq!([nice, priority, policy], expected, "{scheduler}");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::common::{Done, Lab, busybox, skip};
+use crate::common::{Done, Lab, skip};
 use crate::{edit, lab};
 
 /// Whether systemd is process 1 here.
@@ -220,56 +220,6 @@ fn a_scope_that_is_taken() {
     assert!(error.contains("already"), "{error}");
     lab.await_status(&id, "running");
     assert_eq!(property(&format!("brig-{}.scope", lab.id("shared")), "ActiveState"), "active");
-}
-
-/// Whose session lingers in the guest.
-const USER: u32 = 1000;
-
-/// An ordinary user has the container made a scope by its own manager, limits included.
-#[test]
-fn an_ordinary_user() {
-    let runtime = format!("/run/user/{USER}");
-    if !is_booted() || !Path::new(&runtime).join("bus").exists() {
-        return skip(&format!("user {USER} has no session here (no {runtime}/bus)"));
-    }
-    let lab = lab();
-    let home = lab.path.join("home");
-    busybox(&home.join("rootfs"));
-    std::os::unix::fs::chown(&home, Some(USER), Some(USER)).unwrap();
-    let user = |program: &Command, args: &[&str]| {
-        let mut command = Command::new("setpriv");
-        let ids = [format!("--reuid={USER}"), format!("--regid={USER}"), "--clear-groups".to_owned()];
-        command.args(ids).arg(program.get_program()).args(args);
-        lab.end(command.current_dir(&home).env("XDG_RUNTIME_DIR", &runtime))
-    };
-    let brig = |args: &[&str]| user(&lab.command(&[]), &[&["--root", "state"], args].concat());
-    let id = lab.id("user");
-
-    brig(&["spec"]).success();
-    let mut spec: Value = serde_json::from_slice(&fs::read(home.join("config.json")).unwrap()).unwrap();
-    spec["process"]["terminal"] = json!(false);
-    spec["process"]["args"] = json!(["sleep", "1000"]);
-    spec["linux"]["resources"] = json!({ "memory": { "limit": 64 << 20 }, "pids": { "limit": 33 } });
-    fs::write(home.join("config.json"), spec.to_string()).unwrap();
-
-    brig(&["--systemd-cgroup", "run", "--detach", &id]).success();
-    let state: Value = serde_json::from_str(&brig(&["state", &id]).success()).unwrap();
-    let place = cgroup(state["pid"].as_i64().unwrap().try_into().unwrap());
-    let scope = format!("brig-{id}.scope");
-    assert!(
-        place.ends_with(format!("user-{USER}.slice/user@{USER}.service/user.slice/{scope}")),
-        "{}",
-        place.display()
-    );
-    assert_eq!(fs::read_to_string(place.join("memory.max")).unwrap().trim(), "67108864");
-    assert_eq!(fs::read_to_string(place.join("pids.max")).unwrap().trim(), "33");
-    let shown =
-        |name: &str| user(&Command::new("systemctl"), &["--user", "show", "--value", "-p", name, &scope]).success();
-    assert_eq!((shown("MemoryMax").as_str(), shown("TasksMax").as_str()), ("67108864", "33"));
-    brig(&["delete", "--force", &id]).success();
-    assert_eq!(shown("LoadState"), "not-found");
-    assert!(!place.exists());
-    lab.assert_clean();
 }
 
 /// What is no slice:prefix:name is refused before systemd is asked, so that this runs anywhere.
