@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * exec [N]: programs in a running container. From many threads at once, their ends learnt by poll(2); N of them one
- * after the other (1000); with SIGCHLD ignored; with a terminal; and what is refused. Nothing is left.
+ * after the other (10,000); with SIGCHLD ignored; with a terminal; and what is refused. Nothing is left.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -191,7 +191,7 @@ static void paused(void)
 
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 1000;
+    int rounds = argc > 1 ? atoi(argv[1]) : 10000;
     brig_runtime *runtime = open_runtime();
     container = create(runtime, unique_id(), "sleep");
     REQUIRE(container != NULL);
