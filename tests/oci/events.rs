@@ -245,14 +245,21 @@ fn out_of_memory_is_told() {
 #[test]
 fn it_ends_with_the_container() {
     let lab = lab();
-    lab.write(&["sleep", "0.5"], edit::nothing);
-    for args in [&["kill", "ID", "KILL"][..], &["delete", "--force", "ID"], &["state", "ID"]] {
+    lab.write(&["sh", "-c", "until [ -e /end ]; do sleep 0.05; done"], edit::nothing);
+    let end = lab.rootfs().join("end");
+    for how in [Some(&["kill", "ID", "KILL"][..]), Some(&["delete", "--force", "ID"]), None] {
         let id = lab.launch("ends");
-        let follower = Follower::start(&lab, &["--interval", "1h", &id]);
-        let args: Vec<_> = args.iter().map(|arg| if *arg == "ID" { id.as_str() } else { arg }).collect();
-        lab.brig(&args).success();
+        let mut follower = Follower::start(&lab, &["--interval", "20ms", &id]);
+        assert_eq!(follower.next().unwrap()["type"], "stats");
+        match how {
+            Some(args) => {
+                let args: Vec<_> = args.iter().map(|arg| if *arg == "ID" { id.as_str() } else { arg }).collect();
+                lab.brig(&args).success();
+            }
+            None => fs::write(&end, "").unwrap(),
+        }
         let start = Instant::now();
-        assert_eq!(follower.rest(), Vec::<Value>::new(), "{args:?}");
+        assert!(follower.rest().iter().all(|line| line["type"] == "stats"), "{how:?}");
         assert!(start.elapsed() < Duration::from_secs(20));
         lab.brig(&["delete", "--force", &id]);
     }

@@ -50,8 +50,7 @@ impl super::Run for Events {
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
         let container = globals.runtime()?.container(&self.id)?;
-        let state: State = serde_json::from_str(&container.state()?).context(|| "cannot read the library's JSON")?;
-        if state.status == "stopped" {
+        if has_ended(&container)? {
             return Err(Error::refused(format!("container with id {} is not running", self.id)));
         }
         match self.stats {
@@ -87,7 +86,11 @@ impl Events {
             }
             let left = next.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                self.print_stats(container)?;
+                match self.print_stats(container) {
+                    // It went away meanwhile.
+                    Err(_) if has_ended(container)? => return Ok(()),
+                    result => result?,
+                }
                 next = Instant::now() + self.interval;
                 continue;
             }
@@ -109,6 +112,16 @@ impl Events {
         let data = data.map(|data| format!(",\"data\":{data}")).unwrap_or_default();
         print(&format!("{{\"type\":\"{kind}\",\"id\":\"{}\"{data}}}\n", self.id))
     }
+}
+
+/// Whether it has stopped, or is gone.
+fn has_ended(container: &Container) -> Result<bool> {
+    let state = match container.state() {
+        Err(error) if error.is_not_found() => return Ok(true),
+        state => state?,
+    };
+    let state: State = serde_json::from_str(&state).context(|| "cannot read the library's JSON")?;
+    Ok(state.status == "stopped")
 }
 
 /// As Go writes durations, of which jiff's are a superset.
