@@ -22,7 +22,7 @@ before=$(mktemp)
 trap 'rm -f "${before:?}"' EXIT
 tests/leftovers.sh before "$before"
 
-part "unit tests and tests of the Rust side" cargo test --quiet --workspace
+part "unit tests and tests of the Rust side" cargo test --quiet --workspace --no-fail-fast
 part "undo: a failure or a crash at any step" cargo test --quiet --package brig-cli --features fault-injection --test oci undo
 part "the header in every dialect" tests/c/header.sh
 part "header, map and exports agree" cargo xtask abi --check
