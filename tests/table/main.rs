@@ -102,3 +102,15 @@ fn names_are_unique() {
     names.dedup();
     assert_eq!(names.len(), rows.len());
 }
+
+/// What `brig features` promises of mounts is what the rows show.
+#[test]
+fn features_name_the_mount_options_of_the_rows() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_brig")).arg("features").output().unwrap();
+    let features: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let promised: Vec<_> =
+        features["mountOptions"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let rows = mount_options::rows();
+    let shown: Vec<_> = rows.iter().filter_map(|row| row.name.strip_prefix("mount option ")).collect();
+    assert_eq!(promised, shown);
+}
