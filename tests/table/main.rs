@@ -19,6 +19,7 @@ mod rows_process;
 mod rows_resources;
 mod runtime;
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -103,14 +104,21 @@ fn names_are_unique() {
     assert_eq!(names.len(), rows.len());
 }
 
-/// What `brig features` promises of mounts is what the rows show.
+/// What `brig features` promises by name is what the rows show.
 #[test]
-fn features_name_the_mount_options_of_the_rows() {
+fn features_are_those_of_the_rows() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_brig")).arg("features").output().unwrap();
     let features: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let promised: Vec<_> =
-        features["mountOptions"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    let rows = mount_options::rows();
-    let shown: Vec<_> = rows.iter().filter_map(|row| row.name.strip_prefix("mount option ")).collect();
-    assert_eq!(promised, shown);
+    let rows = table();
+    for (pointer, prefix) in [
+        ("/mountOptions", "mount option "),
+        ("/linux/namespaces", "linux.namespaces: "),
+        ("/linux/seccomp/operators", "linux.seccomp.syscalls.args.op: "),
+        ("/linux/seccomp/actions", "linux.seccomp.syscalls.action: "),
+    ] {
+        let promised = features.pointer(pointer).unwrap().as_array().unwrap();
+        let promised: BTreeSet<_> = promised.iter().map(|name| name.as_str().unwrap()).collect();
+        let shown: BTreeSet<_> = rows.iter().filter_map(|row| row.name.strip_prefix(prefix)).collect();
+        assert_eq!(promised, shown, "{pointer}");
+    }
 }
