@@ -8,6 +8,7 @@ const STAT: &str = "read -r line < /proc/self/stat; set -- $line";
 const DEADLINE: &str = r#"{"policy": "SCHED_DEADLINE", "runtime": 1000000, "deadline": 10000000, "period": 20000000}"#;
 const HAS_DEADLINE: &str = "chrt -d --sched-runtime 1000000 --sched-deadline 10000000 --sched-period 20000000 0 true";
 const RESCTRL: &str = "grep -qw resctrl /proc/filesystems";
+const SINCE_6_2: &str = "case $(uname -r) in [0-5].*|6.[01].*) exit 1;; esac";
 
 /// The rows.
 pub fn rows() -> Vec<Row> {
@@ -42,6 +43,9 @@ pub fn rows() -> Vec<Row> {
         row("process.ioPriority.priority", &[("/process/ioPriority", io)], "ionice | cut -d' ' -f3", "2"),
         row("process.execCPUAffinity.final", &[], "grep Cpus_allowed_list /proc/self/status", "Cpus_allowed_list: 1")
             .exec(affinity),
+        row("process.execCPUAffinity.initial", &[], "grep Cpus_allowed_list /proc/self/status", "Cpus_allowed_list: 0")
+            .exec(r#"{"execCPUAffinity": {"initial": "0"}}"#)
+            .needs(SINCE_6_2, "an affinity that lasts through a change of the cpuset, of Linux 6.2"),
         row("linux.personality.domain", &[("/linux/personality", r#"{"domain": "LINUX32"}"#)], "uname -m", "i686"),
         row(
             "linux.personality.flags",

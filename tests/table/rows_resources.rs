@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The limits of config-linux.md, read from inside by the cgroup filesystem.
 
-use crate::row::{Row, row};
+use crate::row::{Row, elsewhere, row};
 
 /// Limits on kernel memory came to an end with this version, as did CFQ and its leaf weights.
 const BEFORE_5_16: &str = "case $(uname -r) in [0-4].*|5.[0-9].*|5.1[0-5].*) ;; *) exit 1;; esac";
@@ -53,6 +53,7 @@ pub fn rows() -> Vec<Row> {
         limit("memory.swappiness", "17", "memory/memory.swappiness", "17"),
         limit("memory.disableOOMKiller", "true", "memory/memory.oom_control | head -n 1", "oom_kill_disable 1"),
         limit("memory.useHierarchy", "true", "memory/memory.use_hierarchy", "1").true_anyway(),
+        elsewhere("linux.resources.memory.checkBeforeUpdate", "needs the memory controller of cgroup v2"),
         limit("cpu.shares", "512", "cpu/cpu.shares", "512"),
         limit("cpu.quota", "50000", "cpu/cpu.cfs_quota_us", "50000"),
         quota(limit("cpu.burst", "10000", "cpu/cpu.cfs_burst_us", "10000")),
