@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a process is scheduled and remembered by: scheduler, I/O priority, CPU affinity, personality, memory policy.
 
-use crate::row::{Row, row};
+use crate::row::{Row, elsewhere, row};
 
 /// Fields of /proc/PID/stat, proc_pid_stat(5), without a fork: that may reset them, or not be allowed.
 const STAT: &str = "read -r line < /proc/self/stat; set -- $line";
 const DEADLINE: &str = r#"{"policy": "SCHED_DEADLINE", "runtime": 1000000, "deadline": 10000000, "period": 20000000}"#;
 const HAS_DEADLINE: &str = "chrt -d --sched-runtime 1000000 --sched-deadline 10000000 --sched-period 20000000 0 true";
-const RESCTRL: &str = "grep -qw resctrl /proc/filesystems";
 const SINCE_6_2: &str = "case $(uname -r) in [0-5].*|6.[01].*) exit 1;; esac";
 
 /// The rows.
@@ -73,7 +72,7 @@ pub fn rows() -> Vec<Row> {
         ),
     ]);
     for member in ["closID", "schemata", "l3CacheSchema", "memBwSchema", "enableMonitoring"] {
-        rows.push(row(&format!("linux.intelRdt.{member}"), &[], "", "").true_anyway().needs(RESCTRL, "resctrl"));
+        rows.push(elsewhere(&format!("linux.intelRdt.{member}"), "needs a processor with Intel RDT"));
     }
     rows
 }
