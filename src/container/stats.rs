@@ -19,7 +19,7 @@ struct Data {
     network_interfaces: Option<Vec<Interface>>,
 }
 
-/// Not supported yet; an object to those who read it.
+/// Classes of Intel RDT are made and joined, but not read yet; an object to those who look here.
 #[derive(Serialize)]
 struct Nothing {}
 

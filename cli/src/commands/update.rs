@@ -111,7 +111,7 @@ impl super::Run for Update {
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
         for (flag, schema) in [("--l3-cache-schema", &self.l3_cache_schema), ("--mem-bw-schema", &self.mem_bw_schema)] {
             if schema.is_some() {
-                return Err(Error::refused(format!("{flag}: brig does not support Intel RDT yet")));
+                return Err(Error::refused(format!("{flag}: brig cannot change Intel RDT classes yet")));
             }
         }
         let container = globals.runtime()?.container(&self.id)?;

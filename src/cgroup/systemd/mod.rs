@@ -3,7 +3,8 @@
 //! init, over D-Bus. The scope is delegated, so that all else is done on cgroupfs as without systemd; what systemd has
 //! a property for is set there as well, since it writes its own idea of a unit's limits whenever it reloads.
 //!
-//! The manager is that of the system for root, and that of the user for everybody else, in a user namespace too.
+//! The manager is that of the system for root, and that of the user for everybody else, in a user namespace too. No
+//! container has been started by the latter yet, so that `features` does not promise it.
 
 mod bus;
 mod limits;
