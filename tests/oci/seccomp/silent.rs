@@ -22,6 +22,8 @@ const BROKEN: [(&str, &str, &str); 2] = [
 
 const ACTIONS: [&str; 3] = ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"];
 
+type Change = fn(&mut Value);
+
 fn write_programs(rootfs: &Path) {
     for (name, text, _) in BROKEN {
         let path = rootfs.join("bin").join(name);
@@ -32,7 +34,7 @@ fn write_programs(rootfs: &Path) {
 
 /// A bundle of this program under this filter, without and with no_new_privs, in containers of one init and of two.
 fn bundles(program: &[&str], filter: &Value, mut test: impl FnMut(&Lab, &str)) {
-    let kinds: [(&str, fn(&mut Value)); 3] = [
+    let kinds: [(&str, Change); 3] = [
         ("plain", edit::nothing),
         ("time", |spec| edit::namespace(spec, "time", None)),
         ("user", edit::user_namespace),
