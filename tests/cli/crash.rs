@@ -82,8 +82,8 @@ fn so_do_a_panic_and_an_abort() {
             let lab = lab();
             let arguments = way.on_a_terminal(&lab, "sleep 1000");
             let mut person = Person::starts_with(&lab, &arguments, &[("BRIG_FAULT", fault)]);
-            until("the terminal is as before", || person.has_ended() && person.has_modes_of_before());
             assert_eq!(person.waits(), Some(code), "{way:?} {fault}");
+            until("the terminal is as before", || person.has_modes_of_before());
             if fault.starts_with("panic") && way == Way::Run {
                 lab.assert_clean();
             }

@@ -203,11 +203,6 @@ impl Person {
         kill_process(Pid::from_raw(self.brig()).unwrap(), signal).unwrap();
     }
 
-    /// Whether brig and the shell have ended.
-    pub fn has_ended(&mut self) -> bool {
-        self.shell.try_wait().unwrap().is_some()
-    }
-
     /// Closes the terminal's window, and waits for brig and the shell to go.
     pub fn hangs_up(self) {
         let Self { ref shell, .. } = self;
@@ -218,7 +213,7 @@ impl Person {
         until("the shell has ended", || !crate::common::is_alive(shell.as_ref()));
     }
 
-    pub fn waits(mut self) -> Option<i32> {
+    pub fn waits(&mut self) -> Option<i32> {
         self.shell.wait().unwrap().code()
     }
 }
