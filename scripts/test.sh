@@ -24,6 +24,7 @@ tests/leftovers.sh before "$before"
 
 part "unit tests and tests of the Rust side" cargo test --quiet --workspace --no-fail-fast
 part "undo: a failure or a crash at any step" cargo test --quiet --package brig-cli --features fault-injection --test oci undo
+part "a crash of the command" cargo test --quiet --package brig-cli --features fault-injection --test cli crash
 part "the header in every dialect" tests/c/header.sh
 part "header, map and exports agree" cargo xtask abi --check
 part "the header is what src/ffi says" cargo xtask header --check
