@@ -317,6 +317,18 @@ brig_status brig_container_update(brig_container *container,
                                   const char *resources,
                                   brig_error **error);
 
+/// The same with what the container's class of service may use (Intel RDT and its like): `intel_rdt` is the OCI
+/// `linux.intelRdt` object as JSON, with `l3CacheSchema`, `memBwSchema` and `schemata` only, and `resources` (nullable) as
+/// for brig_container_update(). Domains and resources that are not mentioned stay as they are. All or nothing: if the kernel
+/// refuses either, both are as before. A class that other containers are in changes for them as well.
+///
+/// brig_error_pointer() is relative to the object that it is about: "/l3CacheSchema", "/memory/limit".
+/// BRIG_ERR_UNSUPPORTED if the container was created without `linux.intelRdt`, since it has no class then.
+brig_status brig_container_update_rdt(brig_container *container,
+                                      const char *resources,
+                                      const char *intel_rdt,
+                                      brig_error **error);
+
 /// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be
 /// read and written. It is the one in the unified hierarchy, or if `controller` (nullable) is given, such as
 /// "memory", the one in the hierarchy that has this controller: with cgroup version 1 there is one for each,

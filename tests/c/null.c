@@ -83,6 +83,8 @@ int main(void)
     INVALID(brig_container_resume(NULL, &error));
     INVALID(brig_container_update(NULL, "{}", &error));
     INVALID(brig_container_update(container, NULL, &error));
+    INVALID(brig_container_update_rdt(NULL, NULL, "{}", &error));
+    INVALID(brig_container_update_rdt(container, "{}", NULL, &error));
     INVALID(brig_container_cgroup_fd(NULL, NULL, &fd, &error));
     INVALID(brig_container_cgroup_fd(container, NULL, NULL, &error));
     INVALID(brig_container_processes(NULL, &text, &error));
