@@ -33,6 +33,7 @@ part "the documentation names what is there" tests/docs.sh
 part "the published schema of the specification" /usr/bin/python3 -W ignore tests/schema/check.py build/libbrig.so
 part "install and uninstall" tests/install.sh
 part "C programs against an installed brig" tests/c/run.sh
+part "the same behaviour from C, Python and Go" tests/behaviour/run.sh
 part "the examples, from C and from Python" tests/examples.sh
 part "nothing is left behind" tests/leftovers.sh after "$before"
 
