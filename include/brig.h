@@ -131,7 +131,10 @@ uint32_t brig_version_number(void);
 /// The version as text, such as "0.1.0". Static.
 const char *brig_version(void);
 
-/// Stores in `*json` what this build on this kernel can do: the OCI *features* structure.
+/// Stores in `*json` what this build can do: the OCI *features* structure. What of that this kernel, or this host as it is
+/// set up, does not have is in its annotation `org.brig.kernel.lacks`: JSON pointers, with a space between them, such as
+/// `/linux/selinux` or `/linux/capabilities/CAP_BPF`. `org.brig.kernel.cgroups` is v1, v2, hybrid or none, and
+/// `org.brig.kernel.lsm` lists the security modules.
 brig_status brig_features(char **json, brig_error **error);
 
 /// Stores in `*json` a config.json to start from: a shell in the rootfs directory `rootfs`.
