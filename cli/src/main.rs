@@ -11,11 +11,15 @@ mod activation;
 mod arguments;
 mod argv;
 mod commands;
+#[cfg(test)]
+mod documents;
 mod environment;
 mod error;
+mod fault;
 #[allow(unsafe_code)]
 mod ffi;
 mod foreground;
+mod guard;
 mod handover;
 mod launch;
 mod log;
