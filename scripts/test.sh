@@ -30,6 +30,7 @@ part "the header is what src/ffi says" cargo xtask header --check
 part "Rust clients see the C ABI and nothing else" tests/abi/surface.sh
 part "the documentation names what is there" tests/docs.sh
 part "the published schema of the specification" /usr/bin/python3 -W ignore tests/schema/check.py build/libbrig.so
+part "install and uninstall" tests/install.sh
 part "C programs against an installed brig" tests/c/run.sh
 part "the examples, from C and from Python" tests/examples.sh
 part "nothing is left behind" tests/leftovers.sh after "$before"

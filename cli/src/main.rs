@@ -11,6 +11,8 @@ mod activation;
 mod arguments;
 mod argv;
 mod commands;
+#[cfg(test)]
+mod documents;
 mod environment;
 mod error;
 #[allow(unsafe_code)]

@@ -29,6 +29,9 @@ use crate::rdt::Rdt;
 use lock::Lock;
 use status::Status;
 
+/// How long to wait for the end of an init that has let go of its connection, in milliseconds.
+const DEATH_MS: i32 = 2000;
+
 /// A handle to one container. All that can change is on disk or in the kernel; the handle only keeps what the
 /// creator alone can have: the pidfd of its child, with the terminal, and that it takes the listener of its filter.
 pub struct Container {
@@ -68,6 +71,7 @@ impl Container {
                 self.poststart(&record)
             }
             launch::Started::Failed(error) => Err(error),
+            launch::Started::Died => Err(launch::death(self.init().and_then(|init| init.wait(DEATH_MS, None)).ok())),
             launch::Started::Unheard(error) => {
                 if let Err(second) = self.end(&record) {
                     log::warn!("cannot end what nobody answers: {second}");

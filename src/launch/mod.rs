@@ -9,6 +9,7 @@ mod filter;
 pub mod gate;
 pub mod hooks;
 mod id_map;
+mod last_word;
 mod listener;
 mod maps;
 mod net_devices;
@@ -27,16 +28,17 @@ use oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
 use crate::cgroup::Version;
 use crate::error::{Error, Result};
 use crate::plan::{self, Plan, Slot};
-use crate::sys::memfd;
 use crate::sys::socket::Received;
+use crate::sys::{memfd, pidfd};
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
+use last_word::LastWord;
 use net_devices::NetDevices;
 use newborn::Newborn;
 pub use record::{Identity, Record};
 pub use supervisor::{Supervisor, end as end_supervisor};
-pub use talk::Talk;
+pub use talk::{Talk, death};
 use undo::Undo;
 pub use undo::clear;
 
@@ -164,7 +166,9 @@ fn converse(
     let mut console = None;
     let mut restricted = false;
     loop {
-        let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.init()?.child()?.pidfd)) };
+        let Some(received) = talk.next(request.cancel)? else {
+            return Err(death(pidfd::exit(&undo.init()?.child()?.pidfd)));
+        };
         let early = [POINT_LIMITS, POINT_MAPS];
         let is_set_up = received.message.kind == kind::REACHED && !early.contains(&(received.message.value as u32));
         // While init works, it makes device nodes and mounts disks; and hooks may allow devices by themselves.
@@ -230,6 +234,8 @@ pub enum Started {
     Running(Option<OwnedFd>),
     /// The container's init could not run it, and ends.
     Failed(Error),
+    /// The container's init was ended before it came to the program.
+    Died,
     /// Nobody answers notifications of the filter; init has to be ended.
     Unheard(Error),
     /// There is no init that waits.
@@ -240,12 +246,14 @@ pub enum Started {
 pub fn start(directory: &Path, record: &Record) -> Result<Started> {
     let pid = record.init.as_ref().map_or(0, |init| init.pid);
     let mut taken = None;
-    let answer = gate::start(directory, |file| {
+    let last_word = LastWord::new(record.filter.is_some())?;
+    let answer = gate::start(directory, last_word.as_ref(), |file| {
         taken = listener::hand_over(record, "created", pid, file)?;
         Ok(())
     })?;
     Ok(match answer {
         gate::Answer::Running => Started::Running(taken),
+        gate::Answer::Died => Started::Died,
         gate::Answer::Closed => Started::NobodyWaits,
         gate::Answer::Unheard(error) => Started::Unheard(error),
         gate::Answer::Failed(Received { message, text, .. }) => {

@@ -34,7 +34,8 @@ pub struct Joined<'a> {
 
 /// A compiled exec.
 pub struct Exec {
-    /// What init does. [`Slot::Namespace`]`(0)` is a pidfd of the container's init.
+    /// What init does. [`Slot::Namespace`]`(0)` is a pidfd of the container's init; with a filter there is a
+    /// [`Slot::LastWord`].
     pub steps: Steps,
     /// Whether it goes on in a second process, since only children are in a joined pid namespace.
     pub forks: bool,
@@ -56,6 +57,9 @@ impl Exec {
         let enters = initial.is_some();
 
         let mut steps = Steps::new();
+        if filter.is_some() {
+            steps.origin("").push_slot(Slot::LastWord, Step::LastWord { fd: 0 });
+        }
         oom_score(&mut steps, process, "/oomScoreAdj")?;
         // By the procfs of the host, which is let go with its mount namespace.
         labels::process(&mut steps, process, "")?;

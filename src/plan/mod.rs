@@ -199,6 +199,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<Filter>) -> Resu
         (None, Some(seccomp)) => seccomp::compile(seccomp, inputs.seccomp_text, inputs.seccomp_cache)?,
         (known, _) => known,
     };
+    filter.as_ref().map_or(Ok(()), Filter::check)?;
     if let (Some(Filter { listener: Some(listener), .. }), Some(seccomp)) = (&filter, linux.seccomp()) {
         listener.check(seccomp, inputs.takes_listener)?;
     }

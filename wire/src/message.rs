@@ -33,7 +33,7 @@ kinds! {
     4 CONSOLE
     /// init → host, or over the start connection: step `step` failed. init then exits.
     5 FAILED
-    /// starter → init over the start connection: run the program.
+    /// starter → init over the start connection: run the program. Perhaps with memory for a [`LastWord`](super::LastWord).
     6 START
     /// init → host: a [`RunHook`](crate::Step::RunHook) ended well. Only sent where the plan ends
     /// with it, that is, where init only supervises a hook of the runtime namespace.
@@ -52,6 +52,8 @@ kinds! {
     /// init → host, or over the start connection: the attached file is the listener of the filter that was just loaded.
     /// init waits for a [`REPLY`], since with execve(2) it loses its own copy.
     12 LISTENER
+    /// init → host or starter, as a last word: the plan is done but for execve(2) itself.
+    40 EXECUTING
 }
 
 /// In the value of a reply: a file with the hook state.
@@ -102,6 +104,37 @@ impl Ended {
 
 /// Most bytes of text that may follow a message.
 pub const TEXT_MAX: usize = 512;
+
+/// Init's last word: a file of memory that it shares with whoever waits for the end of its connection. It is written
+/// without a system call, so that init can say why it ends whatever its filter denies. Zeros are no word.
+///
+/// Bytes: how many follow, as a 32-bit number; a message; its text.
+#[derive(Clone, Copy, Debug)]
+pub struct LastWord;
+
+impl LastWord {
+    /// Size of the file: a page.
+    pub const SIZE: usize = 4096;
+    /// So many bytes of it are used at most.
+    pub const USED: usize = 4 + Message::SIZE + TEXT_MAX;
+
+    /// Writes a word in place of the one before.
+    pub fn write(memory: &mut [u8], message: &Message, text: &[u8]) {
+        let text = text.get(..TEXT_MAX).unwrap_or(text);
+        let length = (Message::SIZE + text.len()) as u32;
+        let bytes = length.to_le_bytes().into_iter().chain(message.encode()).chain(text.iter().copied());
+        for (slot, byte) in memory.iter_mut().zip(bytes) {
+            *slot = byte;
+        }
+    }
+
+    /// Reads it; `None` if there is none, or it is malformed.
+    pub fn read(bytes: &[u8]) -> Option<(Message, &[u8])> {
+        let mut reader = Reader::new(bytes);
+        let length = u32::get(&mut reader)?;
+        Message::decode(reader.take(length as usize)?)
+    }
+}
 
 macro_rules! acts {
     ($($(#[$doc:meta])* $code:literal $name:ident $text:literal)*) => {

@@ -51,7 +51,8 @@ pub struct Command {
     pub about: &'static str,
     /// Adds its flags.
     pub arguments: fn(clap::Command) -> clap::Command,
-    failure: u8,
+    /// The exit status when it fails.
+    pub failure: u8,
     run: fn(&Globals, &Log, &mut ArgMatches) -> Result<ExitCode>,
 }
 
