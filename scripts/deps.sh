@@ -19,6 +19,7 @@ test  command:python3    python3
 test  file:/usr/lib/python3/dist-packages/jsonschema/__init__.py python3-jsonschema
 test  file:/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema/config-schema.json golang-github-opencontainers-specs-dev
 test  command:ip         iproute2
+test  command:valgrind   valgrind
 test  command:mandoc     mandoc
 test  command:zsh        zsh
 test  command:fish       fish
