@@ -18,6 +18,10 @@ test  command:g++        g++
 test  command:python3    python3
 test  file:/usr/lib/python3/dist-packages/jsonschema/__init__.py python3-jsonschema
 test  file:/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema/config-schema.json golang-github-opencontainers-specs-dev
+test  command:go         golang-go
+test  command:mypy       mypy
+test  file:/usr/lib/python3/dist-packages/setuptools/__init__.py python3-setuptools
+test  file:/usr/lib/python3/dist-packages/wheel/__init__.py python3-wheel
 test  command:ip         iproute2
 test  command:valgrind   valgrind
 test  command:mandoc     mandoc

@@ -24,6 +24,7 @@ tests/leftovers.sh before "$before"
 
 part "unit tests and tests of the Rust side" cargo test --quiet --workspace --no-fail-fast
 part "undo: a failure or a crash at any step" cargo test --quiet --package brig-cli --features fault-injection --test oci undo
+part "a crash of the command" cargo test --quiet --package brig-cli --features fault-injection --test cli crash
 part "the header in every dialect" tests/c/header.sh
 part "header, map and exports agree" cargo xtask abi --check
 part "the header is what src/ffi says" cargo xtask header --check
@@ -32,6 +33,7 @@ part "the documentation names what is there" tests/docs.sh
 part "the published schema of the specification" /usr/bin/python3 -W ignore tests/schema/check.py build/libbrig.so
 part "install and uninstall" tests/install.sh
 part "C programs against an installed brig" tests/c/run.sh
+part "the same behaviour from C, Python and Go" tests/behaviour/run.sh
 part "the examples, from C and from Python" tests/examples.sh
 part "nothing is left behind" tests/leftovers.sh after "$before"
 

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::error::{Context, Result};
+use crate::fault;
 use crate::ffi::{Exit, Process};
 use crate::notify::Proxy;
 use crate::signals::Signals;
@@ -27,6 +28,7 @@ pub fn wait(
     let pidfd = process.pidfd()?;
     let pid = process.pid()?;
     let mut running = true;
+    fault::at("terminal");
     while running || terminal.as_ref().is_some_and(|terminal| !terminal.is_drained()) {
         let mut files = vec![PollFd::new(signals, PollFlags::IN)];
         if running {

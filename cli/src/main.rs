@@ -15,9 +15,11 @@ mod commands;
 mod documents;
 mod environment;
 mod error;
+mod fault;
 #[allow(unsafe_code)]
 mod ffi;
 mod foreground;
+mod guard;
 mod handover;
 mod launch;
 mod log;

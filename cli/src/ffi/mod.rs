@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The C ABI of libbrig, made safe: one file a noun, and the only place of this program with `unsafe`.
 //!
+//! `fork` is the exception: what needs `unsafe` too, but not the library.
+//!
 //! Each wrapper owns one reference to its object and gives it back when dropped.
 
 mod container;
 mod error;
+mod fork;
 mod monitor;
 mod process;
 mod runtime;
@@ -17,6 +20,7 @@ use std::ptr::null_mut;
 use brig::{brig_error, brig_status};
 pub use container::{Container, CreateOptions, ExecOptions};
 pub use error::Error;
+pub use fork::{close_from, fork};
 pub use monitor::Monitor;
 pub use process::{Exit, Process};
 pub use runtime::Runtime;
