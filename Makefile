@@ -27,7 +27,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-vm spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-bench FORCE
+.PHONY: help demo test test-vm soak spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -44,6 +44,9 @@ test-vm: deps-vm build/brig ## Runs tests in guests with systemd, cgroup v2, App
 
 fuzz: deps-test ## Fuzzes what reads config.json for FUZZ_SECONDS (default 600)
 	@scripts/fuzz.sh
+
+soak: deps-test build ## Makes SOAK_ROUNDS containers (default 100000) in one program, which must not grow
+	@tests/c/soak.sh $(or $(SOAK_ROUNDS),100000)
 
 spec-table: deps-vm build/brig ## Writes into docs/spec.md what brig makes of each field, here and in the guests (as root)
 	@tests/vm/run.sh --table

@@ -157,8 +157,9 @@ brig_status brig_log_to_fd(int fd, uint32_t level, uint32_t format, brig_error *
 
 /* --- Runtimes --------------------------------------------------------------------------------- */
 
-/// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root).
-/// It is made, with mode 0700, when the first container is created.
+/// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root, nor "root" by $USER
+/// in a user namespace). It is made, with mode 0700, when the first container is created; in $XDG_RUNTIME_DIR,
+/// which must be the caller's, it is sticky, so that nobody cleans it away.
 brig_status brig_runtime_open(const char *root, brig_runtime **runtime, brig_error **error);
 
 /// Takes one more reference, and returns `runtime`. NULL is fine.
@@ -210,7 +211,7 @@ brig_status brig_runtime_stats(brig_runtime *runtime,
 /// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
 /// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
 /// Needs cgroup version 2 and the bus: that of the system for root, else the user's
-/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus). That of a user does not work yet.
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus).
 /// Waits for systemd no longer than 25 seconds.
 #define BRIG_CREATE_SYSTEMD_CGROUP 8
 
@@ -219,6 +220,14 @@ brig_status brig_runtime_stats(brig_runtime *runtime,
 /// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
 /// such as execve, cannot be notified of then.
 #define BRIG_CREATE_SECCOMP_FD 16
+
+/// For brig_create_options: the container does without a cgroup in every hierarchy where the caller may not make
+/// one, as long as the spec neither has a linux.cgroupsPath nor limits that need it. Without this and the next one
+/// it is so unless the caller is root of the host.
+#define BRIG_CREATE_ROOTLESS 32
+
+/// For brig_create_options: a cgroup that the caller may not make is an error, whoever it is.
+#define BRIG_CREATE_NOT_ROOTLESS 64
 
 /// For brig_container_signal(): to every process of the container, not only its init.
 #define BRIG_SIGNAL_ALL 1

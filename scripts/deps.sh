@@ -23,6 +23,8 @@ test  command:mypy       mypy
 test  file:/usr/lib/python3/dist-packages/setuptools/__init__.py python3-setuptools
 test  file:/usr/lib/python3/dist-packages/wheel/__init__.py python3-wheel
 test  command:ip         iproute2
+test  command:newuidmap  uidmap
+test  command:valgrind   valgrind
 test  command:mandoc     mandoc
 test  command:zsh        zsh
 test  command:fish       fish

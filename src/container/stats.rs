@@ -77,6 +77,9 @@ fn data(record: &Record) -> Result<Value> {
         // Counters of a network that it shares with others are not the container's.
         _ => None,
     };
+    if record.cgroup.is_nowhere() {
+        return Err(Error::new(Kind::Unsupported, "without a cgroup of its own nothing is counted for a container"));
+    }
     let intel_rdt = record.rdt.as_ref().map(Rdt::stats).unwrap_or_default();
     let data = Data { cgroup: record.cgroup.stats()?, intel_rdt, network_interfaces };
     serde_json::to_value(data).map_err(|error| Error::new(Kind::Bug, error.to_string()))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Head, Object, Options, boundary, brig_error, brig_process, brig_runtime, brig_status, descriptor, files,
-    give_string, handle, known_flags, optional, options, output, release, retain, string, text,
+    give_string, handle, invalid, known_flags, optional, options, output, release, retain, string, text,
 };
 use crate::container::{Container, CreateOptions};
 use crate::error::Result;
@@ -34,7 +34,7 @@ pub const BRIG_CREATE_NO_NEW_KEYRING: u64 = 4;
 /// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
 /// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
 /// Needs cgroup version 2 and the bus: that of the system for root, else the user's
-/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus). That of a user does not work yet.
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus).
 /// Waits for systemd no longer than 25 seconds.
 pub const BRIG_CREATE_SYSTEMD_CGROUP: u64 = 8;
 
@@ -43,6 +43,13 @@ pub const BRIG_CREATE_SYSTEMD_CGROUP: u64 = 8;
 /// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
 /// such as execve, cannot be notified of then.
 pub const BRIG_CREATE_SECCOMP_FD: u64 = 16;
+
+/// For brig_create_options: the container does without a cgroup in every hierarchy where the caller may not make
+/// one, as long as the spec neither has a linux.cgroupsPath nor limits that need it. Without this and the next one
+/// it is so unless the caller is root of the host.
+pub const BRIG_CREATE_ROOTLESS: u64 = 32;
+/// For brig_create_options: a cgroup that the caller may not make is an error, whoever it is.
+pub const BRIG_CREATE_NOT_ROOTLESS: u64 = 64;
 
 /// For brig_container_signal(): to every process of the container, not only its init.
 pub const BRIG_SIGNAL_ALL: u64 = 1;
@@ -117,8 +124,15 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         | BRIG_CREATE_SUPERVISED
         | BRIG_CREATE_NO_NEW_KEYRING
         | BRIG_CREATE_SYSTEMD_CGROUP
-        | BRIG_CREATE_SECCOMP_FD;
+        | BRIG_CREATE_SECCOMP_FD
+        | BRIG_CREATE_ROOTLESS
+        | BRIG_CREATE_NOT_ROOTLESS;
     let flags = known_flags(given.flags, known)?;
+    let rootless = match (flags & BRIG_CREATE_ROOTLESS != 0, flags & BRIG_CREATE_NOT_ROOTLESS != 0) {
+        (true, true) => return Err(invalid("flags", "has both BRIG_CREATE_ROOTLESS and BRIG_CREATE_NOT_ROOTLESS")),
+        (false, false) => None,
+        (rootless, _) => Some(rootless),
+    };
     Ok(CreateOptions {
         bundle: path(given.bundle),
         spec: optional(given.spec).map(|spec| spec.to_bytes()),
@@ -131,6 +145,7 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         no_new_keyring: flags & BRIG_CREATE_NO_NEW_KEYRING != 0,
         systemd_cgroup: flags & BRIG_CREATE_SYSTEMD_CGROUP != 0,
         takes_listener: flags & BRIG_CREATE_SECCOMP_FD != 0,
+        rootless,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })
 }

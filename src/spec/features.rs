@@ -21,7 +21,7 @@ pub fn features() -> Result<String> {
         "linux": {
             "namespaces": namespaces(),
             "capabilities": capabilities(),
-            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": true },
+            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
             "seccomp": seccomp(),
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
@@ -31,8 +31,8 @@ pub fn features() -> Result<String> {
             "netDevices": { "enabled": true },
         },
         "annotations": annotations(),
-        // Those that act on the host; none is listened to yet.
-        "potentiallyUnsafeConfigAnnotations": [],
+        // Those that act on the host, or on what of it the container has.
+        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property.", "run.oci.keep_original_groups"],
     });
     features["annotations"]["org.brig.kernel.lacks"] = json!(kernel::lacks(&features));
     let text = serde_json::to_string_pretty(&features);

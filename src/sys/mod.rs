@@ -9,6 +9,7 @@ pub mod mount;
 pub mod namespace;
 pub mod netlink;
 pub mod pidfd;
+pub mod privilege;
 pub mod seccomp;
 pub mod security;
 pub mod socket;

@@ -41,6 +41,7 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     namespaces::host_names,
     has_process,
     process::mapped,
+    namespaces::root_is_mapped,
     mounts::destinations,
     mounts::sources,
     mounts::mappings,
