@@ -27,7 +27,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-vm soak spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-bench FORCE
+.PHONY: help demo test test-vm soak spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-check deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -100,11 +100,12 @@ header: ## Writes include/brig.h from src/ffi, and what is made from it
 abi: build ## Holds header, abi/brig.map and the library's exports against each other
 	$(CARGO) xtask abi --check
 
-check: build ## Format, lints, docs, header and exports: all that is not a test
+check: deps-check build ## Format, lints, docs, header and exports: all that is not a test
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path init/Cargo.toml --check
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --no-deps --document-private-items
+	mkdir -p target/doxygen && doxygen docs/Doxyfile
 	$(CARGO) xtask header --check
 	$(CARGO) xtask abi --check
 
@@ -120,6 +121,9 @@ deps-test: ## The same for the tests and the demo
 
 deps-vm: ## The same for the tests in a guest
 	@scripts/deps.sh build test vm
+
+deps-check: ## The same for the checks
+	@scripts/deps.sh build check
 
 deps-bench: ## The same for the benchmark
 	@scripts/deps.sh build test bench

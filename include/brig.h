@@ -26,14 +26,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/// The first number of this header's version.
 #define BRIG_VERSION_MAJOR 0
+/// The second number of this header's version.
 #define BRIG_VERSION_MINOR 1
+/// The third number of this header's version.
 #define BRIG_VERSION_PATCH 0
 
 #ifdef __cplusplus
+/// A struct of this type with its size set, and the rest zero: all defaults.
 #define BRIG_INIT(type) ([] { type init{}; init.size = sizeof init; return init; }())
 extern "C" {
 #else
+/// A struct of this type with its size set, and the rest zero: all defaults.
 #define BRIG_INIT(type) ((type){.size = sizeof(type)})
 #endif
 

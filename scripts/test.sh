@@ -47,6 +47,7 @@ part "install and uninstall" tests/install.sh
 part "C programs against an installed brig" tests/c/run.sh
 part "the same behaviour from C, Python and Go" tests/behaviour/run.sh
 part "the examples, from C and from Python" tests/examples.sh
+part "the guide, as a reader would follow it" tests/guide.sh
 part "nothing is left behind" tests/leftovers.sh after "$before"
 
 echo
