@@ -2,6 +2,8 @@
 //! The host's half of a create: record, cgroup, spawn, id maps, hooks, the conversation with init, and the
 //! undoing of all of it, in reverse order, when something fails; and in `exec` that of an exec.
 
+mod checkpoint;
+mod criu;
 mod exec;
 mod fault;
 mod files;
@@ -14,6 +16,7 @@ mod maps;
 mod net_devices;
 mod newborn;
 mod record;
+mod restore;
 mod supervisor;
 mod talk;
 mod undo;
@@ -29,12 +32,14 @@ use crate::error::{Error, Result};
 use crate::plan::{self, Plan, Slot};
 use crate::sys::memfd;
 use crate::sys::socket::Received;
+pub use checkpoint::{CheckpointRequest, checkpoint};
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
 use net_devices::NetDevices;
 use newborn::Newborn;
 pub use record::{Identity, Record};
+pub use restore::{RestoreRequest, restore};
 pub use supervisor::{Supervisor, end as end_supervisor};
 pub use talk::Talk;
 use undo::Undo;

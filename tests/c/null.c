@@ -16,6 +16,8 @@ int main(void)
     const char *no_id = NULL;
     brig_create_options options = BRIG_INIT(brig_create_options);
     brig_exec_options execution = BRIG_INIT(brig_exec_options);
+    brig_checkpoint_options checkpoint = BRIG_INIT(brig_checkpoint_options);
+    brig_restore_options restore = BRIG_INIT(brig_restore_options);
     brig_exit end = BRIG_INIT(brig_exit);
     brig_exit sizeless = { .size = 0 };
     char *text = NULL;
@@ -110,6 +112,16 @@ int main(void)
     INVALID(brig_container_exec(container, &execution, &process_out, &error));
     INVALID(brig_container_process_spec(NULL, &text, &error));
     INVALID(brig_container_process_spec(container, NULL, &error));
+
+    /* Checkpoint and restore */
+    checkpoint.image_dir = restore.image_dir = "/no/such";
+    restore.bundle = bundle("true");
+    INVALID(brig_container_checkpoint(NULL, &checkpoint, &error));
+    INVALID(brig_container_checkpoint(container, NULL, &error));
+    INVALID(brig_container_restore(NULL, "null", &restore, &container_out, &error));
+    INVALID(brig_container_restore(runtime, NULL, &restore, &container_out, &error));
+    INVALID(brig_container_restore(runtime, "null", NULL, &container_out, &error));
+    INVALID(brig_container_restore(runtime, "null", &restore, NULL, &error));
 
     /* Processes */
     CHECK(brig_process_ref(NULL) == NULL);

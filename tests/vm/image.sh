@@ -13,7 +13,7 @@ directory=${1:?usage: image.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
 
 packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,libseccomp2,busybox-static
-packages+=,apparmor,uidmap,iproute2,procps
+packages+=,apparmor,uidmap,iproute2,procps,criu,iptables
 
 mkdir -p "$directory"
 directory=$(cd "$directory" && pwd)

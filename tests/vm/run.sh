@@ -39,6 +39,9 @@ stage() {
             oci-*) strip -g -o "$job/oci" "$program" ;;
         esac
     done
+    mkdir -p "$job/tree$PWD/target" target
+    cc -std=c11 -D_GNU_SOURCE -O1 -static -pthread -o "$job/tree$PWD/target/checkpoint-worker" \
+        tests/oci/checkpoint/worker.c || return
     mkdir -p "$job/tree$PWD/tests/oci" "$job/tree$PWD/cli"
     cp -r tests/oci/plans "$job/tree$PWD/tests/oci/"
     test -x "$job/oci"

@@ -38,6 +38,8 @@ pub mod kind {
     /// init → host, or over the start connection: the attached file is the listener of the filter that was just loaded.
     /// init waits for a [`REPLY`], since with execve(2) it loses its own copy.
     pub const LISTENER: u32 = 20;
+    /// init → host: the attached file is the directory that a [`ShowDirectory`](crate::Step::ShowDirectory) names.
+    pub const DIRECTORY: u32 = 70;
 }
 
 /// In the value of a reply: a file with the hook state.
