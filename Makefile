@@ -39,7 +39,7 @@ demo: deps-test build ## Runs a real container through the C example and through
 test: deps-test build ## Runs every test, then looks for what they left behind (as root)
 	@scripts/test.sh
 
-test-vm: deps-vm build/brig ## Runs tests/oci in a guest with systemd and cgroup v2 (TESTS=filter, VM_DIR=target/vm)
+test-vm: deps-vm build/brig ## Runs tests in guests with systemd, cgroup v2, AppArmor, SELinux (TESTS=filter, VM_DIR=target/vm)
 	@tests/vm/run.sh $(TESTS)
 
 fuzz: deps-test ## Fuzzes what reads config.json for FUZZ_SECONDS (default 600)
@@ -51,8 +51,9 @@ picture: deps-test build ## Runs a session and draws docs/session.svg of it (as 
 soak: deps-test build ## Makes SOAK_ROUNDS containers (default 100000) in one program, which must not grow
 	@tests/c/soak.sh $(or $(SOAK_ROUNDS),100000)
 
-spec-table: deps-test ## Writes into docs/spec.md what brig makes of each field (as root)
-	@BRIG_TABLE=update $(CARGO) test --quiet --package brig-cli --test table
+spec-table: deps-vm build/brig ## Writes into docs/spec.md what brig makes of each field, here and in the guests (as root)
+	@tests/vm/run.sh --table
+	@BRIG_TABLE=update BRIG_TABLE_GUESTS=$(or $(VM_DIR),target/vm)/results $(CARGO) test --quiet --package brig-cli --test table every_field_is_honoured
 
 compare: deps-bench ## The same rows with runc and crun, into the columns beside it
 	@BRIG_TABLE=compare $(CARGO) test --quiet --package brig-cli --test table every_field_is_honoured
