@@ -23,9 +23,12 @@ test  command:mypy       mypy
 test  file:/usr/lib/python3/dist-packages/setuptools/__init__.py python3-setuptools
 test  file:/usr/lib/python3/dist-packages/wheel/__init__.py python3-wheel
 test  command:ip         iproute2
+test  command:newuidmap  uidmap
+test  command:valgrind   valgrind
 test  command:mandoc     mandoc
 test  command:zsh        zsh
 test  command:fish       fish
+check command:doxygen    doxygen
 bench command:runc       runc
 bench command:crun       crun
 vm    command:qemu-system-x86_64 qemu-system-x86

@@ -8,7 +8,7 @@ use clap::{Args, Command};
 
 use crate::commands::COMMANDS;
 use crate::error::Result;
-use crate::ffi::{LogFormat, Runtime};
+use crate::ffi::{LogFormat, Rootless, Runtime};
 use crate::log::Log;
 
 /// What goes for every command.
@@ -29,19 +29,12 @@ pub struct Globals {
     /// Let systemd make the cgroups, as scopes; cgroupsPath is slice:prefix:name then
     #[arg(long)]
     pub systemd_cgroup: bool,
-    /// Accepted for compatibility: what this user may do is found out
+    /// Do without cgroups where none may be made; auto: if not root of the host
     #[arg(long, value_name = "WHETHER", default_value = "auto")]
-    rootless: Rootless,
+    pub rootless: Rootless,
     /// Print the version
     #[arg(short, long)]
     pub version: bool,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Rootless {
-    True,
-    False,
-    Auto,
 }
 
 impl Globals {

@@ -73,7 +73,7 @@ impl Init {
                 supervise::fork(held(&self.channel)?, self.step, flags, Fd::adopt(exit), cgroup)
             }
             Step::Sync { point } => self.synchronize(point),
-            Step::BecomeRoot {} => namespace::become_root(),
+            Step::BecomeRoot { keep_groups } => namespace::become_root(keep_groups != 0),
             Step::TimeOffsets { text } => namespace::write_self(held(&self.proc)?, c"timens_offsets", text),
             Step::NetSocket {} => self.open_network(),
             Step::LoopbackUp {} => namespace::loopback_up(),
@@ -87,6 +87,9 @@ impl Init {
             Step::RootPropagation { propagation, recursive } => mount::set_root_propagation(propagation, recursive),
             Step::NewMount { fstype, source, options, attrs } => {
                 keep(&mut self.mount, mount::new(fstype, source, options.iter(), attrs, &mut self.text))
+            }
+            Step::NewMountOrClone { fstype, source, attrs, path } => {
+                keep(&mut self.mount, mount::new_or_clone(fstype, source, attrs, path, &mut self.text))
             }
             Step::Resemble { path, flags } => {
                 copy::resemble(held(&self.root)?, held(&self.mount)?, path, flags, &mut self.text)

@@ -46,10 +46,13 @@ impl Container {
     pub fn open(runtime: Arc<Runtime>, id: &str) -> Result<Self> {
         runtime::check_id(id)?;
         let container = Self { runtime, id: id.to_owned(), init: Mutex::default(), takes_listener: false };
-        if !container.directory().is_dir() {
-            return Err(missing());
+        match std::fs::metadata(container.directory()) {
+            Ok(metadata) if metadata.is_dir() => Ok(container),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(Error::os(format!("cannot open {}", container.directory().display()), error))
+            }
+            _ => Err(missing()),
         }
-        Ok(container)
     }
 
     /// The OCI state as JSON.
@@ -122,6 +125,13 @@ impl Container {
     }
 
     fn signal_all(&self, record: &Record, signal: i32) -> Result<()> {
+        if record.cgroup.is_nowhere() {
+            let init = self.live_init(record)?;
+            return match signal {
+                libc::SIGKILL => init.signal(signal),
+                _ => pause::signal(record, signal),
+            };
+        }
         let somebody = match signal {
             libc::SIGKILL if record.cgroup.processes()?.is_empty() => false,
             // Those that are forked meanwhile as well.

@@ -6,7 +6,9 @@ mod exec;
 mod fault;
 mod files;
 mod filter;
+mod forbidden;
 pub mod gate;
+mod helper;
 pub mod hooks;
 mod id_map;
 mod last_word;
@@ -138,7 +140,9 @@ fn spawn(undo: &mut Undo<'_>, request: &Request<'_>, files: Files<'_>) -> Result
     let cgroup = cgroup.as_ref().map(AsFd::as_fd);
     if !request.supervised {
         let number = |slot| files.number(slot);
-        let (talk, child) = Talk::spawn(steps, number, &files.all(), namespaces.spawn_flags(), cgroup, files.above)?;
+        let spawned = Talk::spawn(steps, number, &files.all(), namespaces.spawn_flags(), cgroup, files.above);
+        let (talk, child) =
+            spawned.map_err(|error| undo.record.cgroup.explain(forbidden::explain(error, request.plan)))?;
         undo.init = Some(Newborn::new(child));
         return Ok(talk);
     }
@@ -212,7 +216,7 @@ fn converse(
                 talk.reply(Some(state.as_fd()), None)?;
             }
             (kind::REACHED, POINT_COMMIT) => return Ok(console),
-            _ => return Err(talk.error(&request.plan.steps, &received)),
+            _ => return Err(forbidden::explain(talk.error(&request.plan.steps, &received), request.plan)),
         }
     }
 }

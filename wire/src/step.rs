@@ -5,7 +5,7 @@
 //!
 //! | register | set by | used by |
 //! |---|---|---|
-//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot` (the last two empty it) |
+//! | `mount`  | `NewMount`, `NewMountOrClone`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot` (the last two empty it) |
 //! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
@@ -137,8 +137,8 @@ steps! { 'a;
     /// Sends REACHED with `point` and waits for the REPLY. If the host is gone, exits.
     6 Sync { point: u32 }
     /// setresgid(0), setgroups(empty) where permitted, setresuid(0): becomes root of a new user
-    /// namespace. EPERM from setgroups(2) is ignored (setgroups is denied there).
-    7 BecomeRoot {}
+    /// namespace. EPERM from setgroups(2) is ignored (setgroups is denied there). With `keep_groups` the groups stay.
+    7 BecomeRoot { keep_groups: u32 }
     /// Writes `text` to `timens_offsets` of the calling process, by the `proc` register.
     8 TimeOffsets { text: &'a CStr }
     /// Brings up the interface `lo`.
@@ -225,6 +225,9 @@ steps! { 'a;
     40 Reconfigure { path: &'a CStr, options: Strings<'a> }
     /// Sets the SELinux label of the root of the new filesystem in the `mount` register.
     41 Label { label: &'a CStr }
+    /// As `NewMount` without options; where that is not permitted (EPERM), a clone of the host's `path` and of all that is
+    /// mounted below it instead, all of it with `attrs` and read-only.
+    140 NewMountOrClone { fstype: &'a CStr, source: &'a CStr, attrs: u32, path: &'a CStr }
 
     // --- Hooks --------------------------------------------------------------------------------------
 

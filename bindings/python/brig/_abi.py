@@ -58,6 +58,8 @@ BRIG_CREATE_SUPERVISED = 2
 BRIG_CREATE_NO_NEW_KEYRING = 4
 BRIG_CREATE_SYSTEMD_CGROUP = 8
 BRIG_CREATE_SECCOMP_FD = 16
+BRIG_CREATE_ROOTLESS = 32
+BRIG_CREATE_NOT_ROOTLESS = 64
 BRIG_SIGNAL_ALL = 1
 BRIG_DELETE_FORCE = 1
 BRIG_EXEC_IGNORE_PAUSED = 1
@@ -142,6 +144,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "brig_container_pause": (c_int, [c_void_p, PLACE]),
     "brig_container_resume": (c_int, [c_void_p, PLACE]),
     "brig_container_update": (c_int, [c_void_p, c_char_p, PLACE]),
+    "brig_container_update_rdt": (c_int, [c_void_p, c_char_p, c_char_p, PLACE]),
     "brig_container_cgroup_fd": (c_int, [c_void_p, c_char_p, NUMBER, PLACE]),
     "brig_container_processes": (c_int, [c_void_p, PLACE, PLACE]),
     "brig_container_stats": (c_int, [c_void_p, PLACE, PLACE]),

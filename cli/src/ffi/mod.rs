@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr::null_mut;
 
 use brig::{brig_error, brig_status};
-pub use container::{Container, CreateOptions, ExecOptions};
+pub use container::{Container, CreateOptions, ExecOptions, Rootless};
 pub use error::Error;
 pub use fork::{close_from, fork};
 pub use monitor::Monitor;
