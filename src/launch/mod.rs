@@ -106,12 +106,14 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     undo.record.cgroup.apply_limits(&resources)?;
     fault::at("gate")?;
     let gate = gate::open(request.directory)?;
-
-    let console = converse(&talk, &mut undo, request, &resources)?;
-    fault::at("commit")?;
+    // Now, while init is at work: later it waits for us.
     if let Some(filter) = &request.plan.filter {
         filter::write(request.directory, filter)?;
     }
+    let early = Identity::of(undo.init()?.child()?.pid)?;
+
+    let console = converse(&talk, &mut undo, request, &resources)?;
+    fault::at("commit")?;
     let pid = undo.init()?.child()?.pid;
     if let Some(rdt) = &undo.record.rdt
         && request.plan.namespaces.two_stages()
@@ -119,7 +121,7 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
         // The second of two inits, which has inherited it, but whose pid nobody has written.
         rdt.join(pid)?;
     }
-    let init = Identity::of(pid)?;
+    let init = if early.pid == pid { early } else { Identity::of(pid)? };
     undo.record.init = Some(init.clone());
     undo.write()?;
     fault::at("reply")?;

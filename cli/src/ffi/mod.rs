@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The C ABI of libbrig, made safe: one file a noun, and the only place of this program with `unsafe`.
 //!
-//! `fork` is the exception: what needs `unsafe` too, but not the library.
+//! `fork` and `start` are the exceptions: what needs `unsafe` too, but not the library.
 //!
 //! Each wrapper owns one reference to its object and gives it back when dropped.
 
@@ -11,6 +11,8 @@ mod fork;
 mod monitor;
 mod process;
 mod runtime;
+#[cfg(not(test))]
+mod start;
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::os::fd::{AsRawFd, BorrowedFd};
