@@ -26,14 +26,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/// The first number of this header's version.
 #define BRIG_VERSION_MAJOR 0
+/// The second number of this header's version.
 #define BRIG_VERSION_MINOR 1
+/// The third number of this header's version.
 #define BRIG_VERSION_PATCH 0
 
 #ifdef __cplusplus
+/// A struct of this type with its size set, and the rest zero: all defaults.
 #define BRIG_INIT(type) ([] { type init{}; init.size = sizeof init; return init; }())
 extern "C" {
 #else
+/// A struct of this type with its size set, and the rest zero: all defaults.
 #define BRIG_INIT(type) ((type){.size = sizeof(type)})
 #endif
 
@@ -131,7 +136,10 @@ uint32_t brig_version_number(void);
 /// The version as text, such as "0.1.0". Static.
 const char *brig_version(void);
 
-/// Stores in `*json` what this build on this kernel can do: the OCI *features* structure.
+/// Stores in `*json` what this build can do: the OCI *features* structure. What of that this kernel, or this host as it is
+/// set up, does not have is in its annotation `org.brig.kernel.lacks`: JSON pointers, with a space between them, such as
+/// `/linux/selinux` or `/linux/capabilities/CAP_BPF`. `org.brig.kernel.cgroups` is v1, v2, hybrid or none, and
+/// `org.brig.kernel.lsm` lists the security modules.
 brig_status brig_features(char **json, brig_error **error);
 
 /// Stores in `*json` a config.json to start from: a shell in the rootfs directory `rootfs`.
@@ -154,8 +162,9 @@ brig_status brig_log_to_fd(int fd, uint32_t level, uint32_t format, brig_error *
 
 /* --- Runtimes --------------------------------------------------------------------------------- */
 
-/// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root).
-/// It is made, with mode 0700, when the first container is created.
+/// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root, nor "root" by $USER
+/// in a user namespace). It is made, with mode 0700, when the first container is created; in $XDG_RUNTIME_DIR,
+/// which must be the caller's, it is sticky, so that nobody cleans it away.
 brig_status brig_runtime_open(const char *root, brig_runtime **runtime, brig_error **error);
 
 /// Takes one more reference, and returns `runtime`. NULL is fine.
@@ -207,7 +216,7 @@ brig_status brig_runtime_stats(brig_runtime *runtime,
 /// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
 /// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
 /// Needs cgroup version 2 and the bus: that of the system for root, else the user's
-/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus). That of a user does not work yet.
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus).
 /// Waits for systemd no longer than 25 seconds.
 #define BRIG_CREATE_SYSTEMD_CGROUP 8
 
@@ -216,6 +225,14 @@ brig_status brig_runtime_stats(brig_runtime *runtime,
 /// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
 /// such as execve, cannot be notified of then.
 #define BRIG_CREATE_SECCOMP_FD 16
+
+/// For brig_create_options: the container does without a cgroup in every hierarchy where the caller may not make
+/// one, as long as the spec neither has a linux.cgroupsPath nor limits that need it. Without this and the next one
+/// it is so unless the caller is root of the host.
+#define BRIG_CREATE_ROOTLESS 32
+
+/// For brig_create_options: a cgroup that the caller may not make is an error, whoever it is.
+#define BRIG_CREATE_NOT_ROOTLESS 64
 
 /// For brig_container_signal(): to every process of the container, not only its init.
 #define BRIG_SIGNAL_ALL 1
@@ -316,6 +333,18 @@ brig_status brig_container_resume(brig_container *container, brig_error **error)
 brig_status brig_container_update(brig_container *container,
                                   const char *resources,
                                   brig_error **error);
+
+/// The same with what the container's class of service may use (Intel RDT and its like): `intel_rdt` is the OCI
+/// `linux.intelRdt` object as JSON, with `l3CacheSchema`, `memBwSchema` and `schemata` only, and `resources` (nullable) as
+/// for brig_container_update(). Domains and resources that are not mentioned stay as they are. All or nothing: if the kernel
+/// refuses either, both are as before. A class that other containers are in changes for them as well.
+///
+/// brig_error_pointer() is relative to the object that it is about: "/l3CacheSchema", "/memory/limit".
+/// BRIG_ERR_UNSUPPORTED if the container was created without `linux.intelRdt`, since it has no class then.
+brig_status brig_container_update_rdt(brig_container *container,
+                                      const char *resources,
+                                      const char *intel_rdt,
+                                      brig_error **error);
 
 /// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be
 /// read and written. It is the one in the unified hierarchy, or if `controller` (nullable) is given, such as

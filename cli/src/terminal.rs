@@ -17,12 +17,13 @@ use rustix::termios::{
 
 use crate::error::{Context, Result};
 use crate::foreground::Ready;
+use crate::guard::Guard;
 
 /// Both terminals, and what is on its way between them.
 pub struct Terminal {
     master: OwnedFd,
-    /// The modes of our own terminal, to be restored; `None` if stdin is not one.
-    modes: Option<Termios>,
+    /// The modes of our own terminal, to be restored, and who does it if we cannot; `None` if stdin is not one.
+    ours: Option<(Termios, Guard)>,
     input: Flow,
     output: Flow,
     /// Nobody has the container's terminal open. While the container lives, somebody may open it again.
@@ -47,11 +48,12 @@ impl Terminal {
         // It is ours alone, unlike stdin and stdout, where others would feel this.
         let flags = fcntl_getfl(&master).context(what)?;
         fcntl_setfl(&master, flags | OFlags::NONBLOCK).context(what)?;
-        let modes = tcgetattr(stdin()).ok();
-        let terminal = Self { master, modes, input: Flow::new(), output: Flow::new(), hung_up: false };
-        if let Some(modes) = &terminal.modes {
+        let mut terminal = Self { master, ours: None, input: Flow::new(), output: Flow::new(), hung_up: false };
+        if let Ok(modes) = tcgetattr(stdin()) {
             let mut raw = modes.clone();
             raw.make_raw();
+            let guard = Guard::start(&modes, &raw)?;
+            terminal.ours = Some((modes, guard));
             tcsetattr(stdin(), OptionalActions::Now, &raw).context(what)?;
         }
         terminal.resize();
@@ -129,7 +131,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if let Some(modes) = &self.modes {
+        if let Some((modes, _)) = &self.ours {
             // If even this fails, our terminal is gone.
             let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
         }

@@ -2,7 +2,7 @@
 //! Talking with the host over the control socket, and with the starter over the connection to the
 //! gate: one packet a message, descriptors by SCM_RIGHTS.
 
-use brig_wire::{Act, FILES_MAX, Message, TEXT_MAX, kind};
+use brig_wire::{Act, FILES_MAX, LastWord, Message, TEXT_MAX, kind};
 use linux_raw_sys::general::iovec;
 use linux_raw_sys::net::{MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, SCM_RIGHTS, SOL_SOCKET, cmsghdr, msghdr};
 
@@ -51,11 +51,23 @@ impl<T> During<T> for sys::Result<T> {
     }
 }
 
-/// Sends the failure of a step, and ends. The exit status is what a shell would give.
-pub fn fail(channel: Option<&Fd>, step: u32, failure: Failure, text: &[u8]) -> ! {
+/// Memory for init's last word.
+pub type Memory = &'static mut [u8];
+
+/// Maps the memory for it.
+pub fn map_last_word(fd: &Fd) -> sys::Result<Memory> {
+    sys::map_shared(fd, LastWord::SIZE)
+}
+
+/// Tells of the failure of a step, and ends. The exit status is what a shell would give.
+pub fn fail(channel: Option<&Fd>, last_word: Option<&mut Memory>, step: u32, failure: Failure, text: &[u8]) -> ! {
     let Failure { act, errno, value } = failure;
-    if let Some(socket) = channel {
-        let _ = send(socket, Message { kind: kind::FAILED, step, errno, act: act as u32, value }, text, None);
+    let message = Message { kind: kind::FAILED, step, errno, act: act as u32, value };
+    match (last_word, channel) {
+        // To send it may be denied by now.
+        (Some(memory), _) => LastWord::write(memory, &message, text),
+        (None, Some(socket)) => drop(send(socket, message, text, None)),
+        (None, None) => {}
     }
     exit(match act {
         Act::NotFound => 127,

@@ -3,13 +3,14 @@
 
 use core::ffi::CStr;
 
-use brig_wire::{GATE, Message, STATE, Step, kind};
+use brig_wire::{GATE, LastWord, Message, STATE, Step, kind};
 use linux_raw_sys::general::{CLONE_NEWNS, O_CLOEXEC, O_DIRECTORY, O_PATH};
 use linux_raw_sys::net::{AF_NETLINK, SOCK_RAW};
 use linux_raw_sys::prctl::{PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS};
 use linux_raw_sys::ptrace::SECCOMP_FILTER_FLAG_NEW_LISTENER;
 
-use crate::control::{Outcome, Text, receive, send};
+use crate::control::{Memory, Outcome, Text, map_last_word, receive, send};
+use crate::gate::Lists;
 use crate::home::{self, Home, ListenPid};
 use crate::hook::Hook;
 use crate::mount::Covers;
@@ -27,6 +28,8 @@ pub struct Init {
     pub step: u32,
     /// What the current step has to say beyond an errno.
     pub text: Text,
+    /// Where its last word is written, if there is a place.
+    pub last_word: Option<Memory>,
     mount: Option<Fd>,
     root: Option<Fd>,
     proc: Option<Fd>,
@@ -46,6 +49,7 @@ impl Init {
             channel: Some(channel),
             step: 0,
             text: Text::new(),
+            last_word: None,
             mount: None,
             root: None,
             proc: None,
@@ -71,7 +75,7 @@ impl Init {
                 supervise::fork(held(&self.channel)?, self.step, flags, Fd::adopt(exit), cgroup)
             }
             Step::Sync { point } => self.synchronize(point),
-            Step::BecomeRoot {} => namespace::become_root(),
+            Step::BecomeRoot { keep_groups } => namespace::become_root(keep_groups != 0),
             Step::TimeOffsets { text } => namespace::write_self(held(&self.proc)?, c"timens_offsets", text),
             Step::NetSocket {} => self.open_network(),
             Step::LoopbackUp {} => namespace::loopback_up(),
@@ -85,6 +89,9 @@ impl Init {
             Step::RootPropagation { propagation, recursive } => mount::set_root_propagation(propagation, recursive),
             Step::NewMount { fstype, source, options, attrs } => {
                 keep(&mut self.mount, mount::new(fstype, source, options.iter(), attrs, &mut self.text))
+            }
+            Step::NewMountOrClone { fstype, source, attrs, path } => {
+                keep(&mut self.mount, mount::new_or_clone(fstype, source, attrs, path, &mut self.text))
             }
             Step::Resemble { path, flags } => {
                 copy::resemble(held(&self.root)?, held(&self.mount)?, path, flags, &mut self.text)
@@ -163,7 +170,10 @@ impl Init {
             }
             Step::Gate {} => {
                 self.channel = None;
-                keep(&mut self.channel, gate::wait(take(&mut self.gate)?))
+                let (connection, memory) = gate::wait(take(&mut self.gate)?)?;
+                self.channel = Some(connection);
+                self.last_word = memory.map(|memory| map_last_word(&memory)).transpose()?;
+                Ok(())
             }
             Step::Home { uid } => {
                 self.home = Some(home::find(uid)?);
@@ -191,10 +201,18 @@ impl Init {
             Step::Affinity { cpus } => Ok(sys::sched_setaffinity(0, cpus.len(), cpus)?),
             Step::Personality { value } => Ok(sys::personality(value)?),
             Step::MemoryPolicy { mode, nodes } => process::set_memory_policy(mode, nodes),
+            Step::LastWord { fd } => {
+                self.last_word = Some(map_last_word(&Fd::adopt(fd))?);
+                Ok(())
+            }
             Step::Exec { candidates, args, env } => {
                 let more =
                     [self.home.as_mut().map(|home| home.string(0)), self.listen.as_mut().map(|pid| pid.string(0))];
-                gate::execute(self.program, candidates, args, env, more)
+                let lists = Lists::new(args, env, more)?;
+                if let Some(memory) = &mut self.last_word {
+                    LastWord::write(memory, &Message { kind: kind::EXECUTING, ..Message::default() }, b"");
+                }
+                gate::execute(self.program, candidates, &lists)
             }
         }
     }

@@ -32,31 +32,24 @@ fn executable(path: &CStr) -> sys::Result<()> {
     sys::faccessat2(&CWD, path, X_OK, AT_EACCESS)
 }
 
-/// Waits for a connection that says START; that connection is the result.
-pub fn wait(listener: Fd) -> Outcome<Fd> {
+/// Waits for a connection that says START; that connection, and the file that comes with it, are the result.
+pub fn wait(listener: Fd) -> Outcome<(Fd, Option<Fd>)> {
     loop {
         let connection = match sys::accept4(&listener, 0, 0, O_CLOEXEC) {
             Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
             result => result?,
         };
-        if receive(&connection).is_some_and(|(message, _)| message.kind == kind::START) {
+        if let Some((Message { kind: kind::START, .. }, [file, ..])) = receive(&connection) {
             // Nothing is lost if the starter is gone: it said so.
             let _ = send(&connection, Message { kind: kind::STARTED, ..Message::default() }, b"", None);
-            return Ok(connection);
+            return Ok((connection, file));
         }
     }
 }
 
 /// Executes the program; returns only if that failed.
-pub fn execute(
-    program: usize,
-    candidates: Strings,
-    arguments: Strings,
-    environment: Strings,
-    more: [Option<&CStr>; 2],
-) -> Outcome {
+pub fn execute(program: usize, candidates: Strings, lists: &Lists) -> Outcome {
     let path = candidates.iter().nth(program).ok_or(Errno::EINVAL)?;
-    let lists = Lists::new(arguments, environment, more)?;
     Err(match lists.execve(path) {
         Errno::ENOENT => Failure::new(Act::NotFound, Errno::ENOENT),
         errno => Failure::new(Act::NotExecutable, errno),

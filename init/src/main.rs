@@ -95,7 +95,7 @@ fn reset() {
 }
 
 fn run(plan: Fd, mut init: Init) -> ! {
-    let Some((header, plan)) = open(plan) else { give_up(&init, Failure::new(Act::Malformed, Errno::EINVAL)) };
+    let Some((header, plan)) = open(plan) else { give_up(&mut init, Failure::new(Act::Malformed, Errno::EINVAL)) };
     for (index, step) in brig_wire::steps(plan) {
         init.step = index;
         init.text.truncate(0);
@@ -104,11 +104,11 @@ fn run(plan: Fd, mut init: Init) -> ! {
             false => init.execute(step),
         };
         if let Err(failure) = done {
-            give_up(&init, failure);
+            give_up(&mut init, failure);
         }
     }
     if init.step + 1 != header.steps {
-        give_up(&init, Failure::new(Act::Malformed, Errno::EINVAL));
+        give_up(&mut init, Failure::new(Act::Malformed, Errno::EINVAL));
     }
     exit(0)
 }
@@ -121,8 +121,8 @@ fn open(plan: Fd) -> Option<(Header, &'static [u8])> {
     (header.length as usize == size).then_some((header, plan))
 }
 
-fn give_up(init: &Init, failure: Failure) -> ! {
-    fail(init.channel.as_ref(), init.step, failure, init.text.bytes())
+fn give_up(init: &mut Init, failure: Failure) -> ! {
+    fail(init.channel.as_ref(), init.last_word.as_mut(), init.step, failure, init.text.bytes())
 }
 
 #[panic_handler]

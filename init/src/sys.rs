@@ -8,8 +8,8 @@ use core::ops::{Deref, DerefMut};
 
 use linux_raw_sys::general::{
     __kernel_timespec, __user_cap_data_struct, __user_cap_header_struct, AT_EMPTY_PATH, AT_FDCWD, MAP_ANONYMOUS,
-    MAP_PRIVATE, O_CLOEXEC, PROT_READ, PROT_WRITE, STATX_BASIC_STATS, clone_args, kernel_sigaction, mount_attr,
-    open_how, pollfd, rlimit64, statfs, statx, winsize,
+    MAP_PRIVATE, MAP_SHARED, O_CLOEXEC, PROT_READ, PROT_WRITE, STATX_BASIC_STATS, clone_args, kernel_sigaction,
+    mount_attr, open_how, pollfd, rlimit64, statfs, statx, winsize,
 };
 use linux_raw_sys::net::{ifreq, msghdr};
 use linux_raw_sys::ptrace::sock_fprog;
@@ -277,6 +277,16 @@ pub fn map(fd: &Fd, length: usize) -> Result<&'static [u8]> {
     let address = unsafe { syscall!(Sysno::mmap, 0, length, PROT_READ, MAP_PRIVATE, fd.word(), 0) }?;
     // SAFETY: the mapping is never removed, and the file is sealed against being written or shrunk.
     Ok(unsafe { core::slice::from_raw_parts(address as *const u8, length) })
+}
+
+/// Maps `length` bytes of `fd`, which is as large, for reading and writing what others see.
+pub fn map_shared(fd: &Fd, length: usize) -> Result<&'static mut [u8]> {
+    let access = PROT_READ | PROT_WRITE;
+    // SAFETY: a new mapping at a place of the kernel's choice touches no other memory.
+    let address = unsafe { syscall!(Sysno::mmap, 0, length, access, MAP_SHARED, fd.word(), 0) }?;
+    // SAFETY: the mapping is never removed, the file is sealed against being shrunk, and others only read it, once this
+    // process is gone.
+    Ok(unsafe { core::slice::from_raw_parts_mut(address as *mut u8, length) })
 }
 
 /// Ends the process.

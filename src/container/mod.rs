@@ -33,6 +33,9 @@ use crate::rdt::Rdt;
 use lock::Lock;
 use status::Status;
 
+/// How long to wait for the end of an init that has let go of its connection, in milliseconds.
+const DEATH_MS: i32 = 2000;
+
 /// A handle to one container. All that can change is on disk or in the kernel; the handle only keeps what the
 /// creator alone can have: the pidfd of its child, with the terminal, and that it takes the listener of its filter.
 pub struct Container {
@@ -47,10 +50,13 @@ impl Container {
     pub fn open(runtime: Arc<Runtime>, id: &str) -> Result<Self> {
         runtime::check_id(id)?;
         let container = Self { runtime, id: id.to_owned(), init: Mutex::default(), takes_listener: false };
-        if !container.directory().is_dir() {
-            return Err(missing());
+        match std::fs::metadata(container.directory()) {
+            Ok(metadata) if metadata.is_dir() => Ok(container),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(Error::os(format!("cannot open {}", container.directory().display()), error))
+            }
+            _ => Err(missing()),
         }
-        Ok(container)
     }
 
     /// The OCI state as JSON.
@@ -72,6 +78,7 @@ impl Container {
                 self.poststart(&record)
             }
             launch::Started::Failed(error) => Err(error),
+            launch::Started::Died => Err(launch::death(self.init().and_then(|init| init.wait(DEATH_MS, None)).ok())),
             launch::Started::Unheard(error) => {
                 if let Err(second) = self.end(&record) {
                     log::warn!("cannot end what nobody answers: {second}");
@@ -122,6 +129,13 @@ impl Container {
     }
 
     fn signal_all(&self, record: &Record, signal: i32) -> Result<()> {
+        if record.cgroup.is_nowhere() {
+            let init = self.live_init(record)?;
+            return match signal {
+                libc::SIGKILL => init.signal(signal),
+                _ => pause::signal(record, signal),
+            };
+        }
         let somebody = match signal {
             libc::SIGKILL if record.cgroup.processes()?.is_empty() => false,
             // Those that are forked meanwhile as well.

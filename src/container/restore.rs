@@ -118,10 +118,10 @@ impl<'a> Sources<'a> {
             match mount.source() {
                 Some(source) if is_bind(mount) => places.push((destination, bundle.join(source), pointer)),
                 _ if own_cgroups || !matches!(mount.typ().as_deref(), Some("cgroup" | "cgroup2")) => {}
-                _ => places.extend(host.hierarchies().iter().map(|hierarchy| {
+                _ => places.extend(host.hierarchies().iter().filter_map(|hierarchy| {
                     let name = hierarchy.mount_point.file_name().unwrap_or_default();
                     let at = if host.layout() == Layout::V2 { destination.clone() } else { destination.join(name) };
-                    (at, cgroup.directory_in(hierarchy), pointer.clone())
+                    Some((at, cgroup.directory_in(hierarchy)?, pointer.clone()))
                 })),
             }
         }

@@ -179,7 +179,7 @@ impl Images {
         match statat(&self.directory, parent, AtFlags::empty()) {
             Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFDIR => Ok(()),
             Ok(_) => refuse("it is not a directory".into()),
-            Err(errno) => refuse(crate::error::describe(&errno.into()).into_owned()),
+            Err(errno) => refuse(crate::error::describe(&errno.into())),
         }
     }
 

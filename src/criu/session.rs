@@ -163,7 +163,7 @@ fn failure(response: &Response) -> Error {
     let text = match (&response.cr_errmsg, errno) {
         (Some(text), _) if !text.trim().is_empty() => text.trim().replace('\n', "; "),
         (_, 0) => "it failed".to_owned(),
-        (_, errno) => crate::error::describe(&std::io::Error::from_raw_os_error(errno)).into_owned(),
+        (_, errno) => crate::error::describe(&std::io::Error::from_raw_os_error(errno)),
     };
     Error { errno, ..Error::new(ErrorKind::Failed, text) }
 }

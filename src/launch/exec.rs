@@ -2,16 +2,18 @@
 //! The host's half of an exec: an init that joins the container and becomes the program. Nothing is written down, so
 //! that all there is to undo is the process.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use brig_wire::kind;
 
 use super::files::{Files, above};
+use super::last_word::{self, End, LastWord};
 use super::newborn::Newborn;
-use super::{Record, Talk, listener, talk};
+use super::{Record, Talk, death, listener};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
-use crate::plan;
+use crate::plan::{self, Slot};
+use crate::sys::pidfd;
 use crate::sys::spawn::Child;
 
 /// What to execute, and where.
@@ -59,17 +61,28 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
     {
         tasks.push(request.cgroup.procs_file(directory, request.pid)?);
     }
-    let spawn = |unified: Option<&OwnedFd>| {
-        let number = |slot| files.number(slot);
-        Talk::spawn(steps, number, &files.all(), 0, unified.map(AsFd::as_fd), lowest)
+    let last_word = LastWord::new(request.record.filter.is_some())?;
+    let memory = last_word.as_ref().map(|memory| memory.as_fd().as_raw_fd());
+    let keep: Vec<_> = files.all().into_iter().chain(memory).collect();
+    let number = |slot| match slot {
+        Slot::LastWord => memory.unwrap_or(-1),
+        slot => files.number(slot),
     };
+    let spawn = |unified: Option<&OwnedFd>| Talk::spawn(steps, number, &keep, 0, unified.map(AsFd::as_fd), lowest);
     let (talk, child) = match spawn(unified.as_ref()) {
         // The container has cgroups of its own, with controllers: its processes are all in those (cgroup-v2.rst, "No
         // Internal Process Constraint").
         Err(error) if error.errno == libc::EBUSY => {
             spawn(Some(&request.cgroup.directory_of(request.pid)?.ok_or(error)?))?
         }
-        result => result?,
+        // A user's session may not move processes of its other parts by itself; systemd may.
+        Err(error) if error.errno == libc::EACCES && request.cgroup.is_scope() => {
+            let (talk, child) = spawn(None)?;
+            let newborn = Newborn::new(child);
+            request.cgroup.attach(newborn.child()?.pid)?;
+            (talk, newborn.grown()?)
+        }
+        result => result.map_err(|error| request.cgroup.explain(error))?,
     };
     drop(files);
     let mut newborn = Newborn::new(child);
@@ -103,9 +116,11 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
             _ => return Err(talk.error(steps, &received)),
         }
     }
-    // The socket has closed on exec. Before the fork there is no exec: then init has died.
-    if forks {
-        return Err(talk::death(&newborn.child()?.pidfd));
+    // The socket has closed on exec, unless init has ended; before the fork there is no exec.
+    match last_word::meaning(last_word.as_ref())? {
+        End::Failed(received) => return Err(talk.error(steps, &received)),
+        End::Executed if !forks => {}
+        End::Executed | End::Died => return Err(death(pidfd::exit(&newborn.child()?.pidfd))),
     }
     Ok(Executed { child: newborn.grown()?, console, listener })
 }

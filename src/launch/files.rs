@@ -75,7 +75,7 @@ impl<'a> Files<'a> {
             Slot::Namespace(index) => self.namespaces.get(index).map(AsRawFd::as_raw_fd),
             Slot::Source(index) => self.sources.get(index).map(AsRawFd::as_raw_fd),
             Slot::File(index) => self.given.get(index).map(AsRawFd::as_raw_fd),
-            Slot::State | Slot::Terminal | Slot::Exit | Slot::Cgroup => None,
+            Slot::State | Slot::Terminal | Slot::Exit | Slot::Cgroup | Slot::LastWord => None,
         };
         file.unwrap_or(-1)
     }

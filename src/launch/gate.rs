@@ -6,12 +6,13 @@
 //! the kernel: there is somebody who listens, or there is not.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use brig_wire::{Message, kind};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
 
+use super::last_word::{self, End, LastWord};
 use crate::error::{Context, Error, Result};
 use crate::sys::socket::{Received, receive, send};
 
@@ -42,6 +43,8 @@ pub enum Answer {
     Running,
     /// A step failed.
     Failed(Received),
+    /// Init was ended before it came to the program.
+    Died,
     /// The listener of the filter could not be given to anybody.
     Unheard(Error),
     /// Nobody waits.
@@ -49,7 +52,11 @@ pub enum Answer {
 }
 
 /// Tells init to go on and waits for what comes of it. `take` is called with the listener of a filter that has one.
-pub fn start(directory: &Path, mut take: impl FnMut(OwnedFd) -> Result<()>) -> Result<Answer> {
+pub fn start(
+    directory: &Path,
+    last_word: Option<&LastWord>,
+    mut take: impl FnMut(OwnedFd) -> Result<()>,
+) -> Result<Answer> {
     let what = || "cannot reach the start gate";
     let socket = seqpacket(SocketFlags::CLOEXEC).context(what)?;
     let opened = open_directory(directory).context(what)?;
@@ -58,7 +65,8 @@ pub fn start(directory: &Path, mut take: impl FnMut(OwnedFd) -> Result<()>) -> R
         result => result.context(what)?,
     }
     let message = Message { kind: kind::START, ..Message::default() };
-    match send(&socket, &message, &[]) {
+    let files: Vec<_> = last_word.iter().map(AsFd::as_fd).collect();
+    match send(&socket, &message, &files) {
         // init went away after the connection was made.
         Err(error) if error.raw_os_error() == Some(libc::EPIPE) => return Ok(Answer::Closed),
         result => result.context(what)?,
@@ -80,7 +88,14 @@ pub fn start(directory: &Path, mut take: impl FnMut(OwnedFd) -> Result<()>) -> R
                     result => result.context(what)?,
                 }
             }
-            answer => break answer.map_or(Answer::Running, Answer::Failed),
+            Some(answer) => break Answer::Failed(answer),
+            None => {
+                break match last_word::meaning(last_word)? {
+                    End::Executed => Answer::Running,
+                    End::Failed(answer) => Answer::Failed(answer),
+                    End::Died => Answer::Died,
+                };
+            }
         }
     };
     let _ = std::fs::remove_file(directory.join(NAME));

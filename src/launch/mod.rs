@@ -8,9 +8,12 @@ mod exec;
 mod fault;
 mod files;
 mod filter;
+mod forbidden;
 pub mod gate;
+mod helper;
 pub mod hooks;
 mod id_map;
+mod last_word;
 mod listener;
 mod maps;
 mod net_devices;
@@ -30,18 +33,19 @@ use oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
 use crate::cgroup::Version;
 use crate::error::{Error, Result};
 use crate::plan::{self, Plan, Slot};
-use crate::sys::memfd;
 use crate::sys::socket::Received;
+use crate::sys::{memfd, pidfd};
 pub use checkpoint::{CheckpointRequest, checkpoint};
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
+use last_word::LastWord;
 use net_devices::NetDevices;
 use newborn::Newborn;
 pub use record::{Identity, Record};
 pub use restore::{RestoreRequest, restore};
 pub use supervisor::{Supervisor, end as end_supervisor};
-pub use talk::Talk;
+pub use talk::{Talk, death};
 use undo::Undo;
 pub use undo::clear;
 
@@ -107,12 +111,14 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     undo.record.cgroup.apply_limits(&resources)?;
     fault::at("gate")?;
     let gate = gate::open(request.directory)?;
-
-    let console = converse(&talk, &mut undo, request, &resources)?;
-    fault::at("commit")?;
+    // Now, while init is at work: later it waits for us.
     if let Some(filter) = &request.plan.filter {
         filter::write(request.directory, filter)?;
     }
+    let early = Identity::of(undo.init()?.child()?.pid)?;
+
+    let console = converse(&talk, &mut undo, request, &resources)?;
+    fault::at("commit")?;
     let pid = undo.init()?.child()?.pid;
     if let Some(rdt) = &undo.record.rdt
         && request.plan.namespaces.two_stages()
@@ -120,7 +126,7 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
         // The second of two inits, which has inherited it, but whose pid nobody has written.
         rdt.join(pid)?;
     }
-    let init = Identity::of(pid)?;
+    let init = if early.pid == pid { early } else { Identity::of(pid)? };
     undo.record.init = Some(init.clone());
     undo.write()?;
     fault::at("reply")?;
@@ -139,7 +145,9 @@ fn spawn(undo: &mut Undo<'_>, request: &Request<'_>, files: Files<'_>) -> Result
     let cgroup = cgroup.as_ref().map(AsFd::as_fd);
     if !request.supervised {
         let number = |slot| files.number(slot);
-        let (talk, child) = Talk::spawn(steps, number, &files.all(), namespaces.spawn_flags(), cgroup, files.above)?;
+        let spawned = Talk::spawn(steps, number, &files.all(), namespaces.spawn_flags(), cgroup, files.above);
+        let (talk, child) =
+            spawned.map_err(|error| undo.record.cgroup.explain(forbidden::explain(error, request.plan)))?;
         undo.init = Some(Newborn::new(child));
         return Ok(talk);
     }
@@ -169,7 +177,9 @@ fn converse(
     let mut console = None;
     let mut restricted = false;
     loop {
-        let Some(received) = talk.next(request.cancel)? else { return Err(talk::death(&undo.init()?.child()?.pidfd)) };
+        let Some(received) = talk.next(request.cancel)? else {
+            return Err(death(pidfd::exit(&undo.init()?.child()?.pidfd)));
+        };
         let early = [POINT_LIMITS, POINT_MAPS];
         let is_set_up = received.message.kind == kind::REACHED && !early.contains(&(received.message.value as u32));
         // While init works, it makes device nodes and mounts disks; and hooks may allow devices by themselves.
@@ -211,7 +221,7 @@ fn converse(
                 talk.reply(Some(state.as_fd()), None)?;
             }
             (kind::REACHED, POINT_COMMIT) => return Ok(console),
-            _ => return Err(talk.error(&request.plan.steps, &received)),
+            _ => return Err(forbidden::explain(talk.error(&request.plan.steps, &received), request.plan)),
         }
     }
 }
@@ -235,6 +245,8 @@ pub enum Started {
     Running(Option<OwnedFd>),
     /// The container's init could not run it, and ends.
     Failed(Error),
+    /// The container's init was ended before it came to the program.
+    Died,
     /// Nobody answers notifications of the filter; init has to be ended.
     Unheard(Error),
     /// There is no init that waits.
@@ -245,12 +257,14 @@ pub enum Started {
 pub fn start(directory: &Path, record: &Record) -> Result<Started> {
     let pid = record.init.as_ref().map_or(0, |init| init.pid);
     let mut taken = None;
-    let answer = gate::start(directory, |file| {
+    let last_word = LastWord::new(record.filter.is_some())?;
+    let answer = gate::start(directory, last_word.as_ref(), |file| {
         taken = listener::hand_over(record, "created", pid, file)?;
         Ok(())
     })?;
     Ok(match answer {
         gate::Answer::Running => Started::Running(taken),
+        gate::Answer::Died => Started::Died,
         gate::Answer::Closed => Started::NobodyWaits,
         gate::Answer::Unheard(error) => Started::Unheard(error),
         gate::Answer::Failed(Received { message, text, .. }) => {

@@ -223,7 +223,8 @@ impl Journal {
     }
 }
 
-/// The name of a uid as /etc/passwd has it; read directly, since NSS would load libraries into the host.
+/// The name of a uid as /etc/passwd has it, else `#` and its number; read directly, since NSS would load libraries into
+/// the host.
 fn owner_name(uid: u32) -> String {
     let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = text.lines().find_map(|line| {
@@ -231,5 +232,5 @@ fn owner_name(uid: u32) -> String {
         let name = fields.next()?;
         (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
     });
-    name.unwrap_or_default()
+    name.unwrap_or_else(|| format!("#{uid}"))
 }

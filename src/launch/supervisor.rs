@@ -13,7 +13,7 @@ use std::time::Duration;
 use brig_wire::{Ended, kind};
 
 use super::newborn::Newborn;
-use super::{Record, Talk, talk};
+use super::{Record, Talk, death};
 use crate::error::{Context, Error, Kind, Result};
 use crate::plan::Steps;
 use crate::sys::pidfd::{self, Exit};
@@ -33,7 +33,9 @@ pub fn make_file(directory: &Path) -> Result<OwnedFd> {
 
 /// Hears from the supervisor, which was spawned just now, of the init that it forked.
 pub fn meet(talk: &Talk, steps: &Steps, supervisor: &Newborn) -> Result<Newborn> {
-    let Some(received) = talk.next(None)? else { return Err(talk::death(&supervisor.child()?.pidfd)) };
+    let Some(received) = talk.next(None)? else {
+        return Err(death(pidfd::exit(&supervisor.child()?.pidfd)));
+    };
     match (received.message.kind, received.message.value, received.file) {
         (kind::SUPERVISED, pid, Some(pidfd)) => Ok(Newborn::new(Child { pid: pid as i32, pidfd })),
         (kind::SUPERVISED, _, None) => Err(Error::new(Kind::Bug, "the supervisor sent no pidfd")),

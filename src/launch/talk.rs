@@ -93,9 +93,9 @@ impl Talk {
     }
 }
 
-/// Why init went away without a word.
-pub fn death(pidfd: &OwnedFd) -> Error {
-    let text = match pidfd::exit(pidfd) {
+/// The error of an init that went away without a word.
+pub fn death(exit: Option<Exit>) -> Error {
+    let text = match exit {
         Some(Exit::Signal(libc::SIGKILL)) => "init was killed (is the memory limit too low?)".to_owned(),
         Some(Exit::Signal(signal)) => format!("init was killed by signal {signal}"),
         Some(Exit::Code(code)) => format!("init ended with status {code}"),

@@ -28,6 +28,8 @@ pub enum Slot {
     Exit,
     /// The version 2 cgroup, if there is one.
     Cgroup,
+    /// The memory for init's last word.
+    LastWord,
 }
 
 /// A compiled plan and what the host needs to know about it.

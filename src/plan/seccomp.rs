@@ -2,10 +2,12 @@
 //! linux.seccomp → a BPF program, by libseccomp; kept, since compiling a usual profile takes longer than all
 //! else there is to plan.
 
+mod bpf;
 mod cache;
 mod compile;
 mod layers;
 mod notify;
+mod ranges;
 #[cfg(test)]
 mod tests;
 mod unknown;
@@ -30,6 +32,21 @@ pub struct Filter {
     pub program: Vec<u8>,
     /// Who answers what it notifies of.
     pub listener: Option<Listener>,
+}
+
+impl Filter {
+    /// Refuses a filter that ends whoever calls execve(2), and with that init: nobody could tell it from a program that
+    /// was executed and ended at once.
+    pub fn check(&self) -> Result<()> {
+        let decision = bpf::run(&self.program, bpf::NATIVE, libc::SYS_execve, [0; 6]);
+        match decision.map(|decision| decision & libc::SECCOMP_RET_ACTION_FULL) {
+            Some(libc::SECCOMP_RET_KILL_PROCESS | libc::SECCOMP_RET_KILL_THREAD | libc::SECCOMP_RET_TRAP) => {
+                let text = "the filter kills whoever calls execve, so that no program could be executed";
+                Err(Error::config("/linux/seccomp", text))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The filter of a section `linux.seccomp` that is in a cache: in this process, or in the directory `cache`. It is there

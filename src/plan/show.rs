@@ -45,6 +45,7 @@ impl Plan {
             Slot::Terminal => "terminal".into(),
             Slot::Exit => "exit".into(),
             Slot::Cgroup => "cgroup".into(),
+            Slot::LastWord => "last word".into(),
         }
     }
 }

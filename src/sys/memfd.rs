@@ -29,6 +29,14 @@ pub fn program(name: &str, content: &[u8]) -> Result<OwnedFd> {
     Ok(file.into())
 }
 
+/// A file of `size` zeros that others can write, but not resize.
+pub fn shared(name: &str, size: usize) -> Result<OwnedFd> {
+    let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).context(|| "cannot make a memfd")?;
+    rustix::fs::ftruncate(&file, size as u64).context(|| "cannot make a memfd large enough")?;
+    fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW).context(|| "cannot seal a memfd")?;
+    Ok(file)
+}
+
 /// A file with `content` that nobody can change, read from its start. init maps its plan, and relies on that.
 pub fn data(name: &str, content: &[u8]) -> Result<OwnedFd> {
     let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).context(|| "cannot make a memfd")?;

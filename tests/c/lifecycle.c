@@ -21,6 +21,14 @@ static void one_life(brig_runtime *runtime)
     int pidfd = -1;
     REQUIRE(container != NULL);
 
+    /* What an exec may start from; and there is no terminal. */
+    char *process = NULL;
+    EXPECT(BRIG_OK, brig_container_process_spec(container, &process, &error));
+    CHECK(process && strstr(process, "\"args\"") && strstr(process, "/bin/sleep"));
+    brig_string_free(process);
+    EXPECT(BRIG_ERR_NOT_FOUND, brig_container_console(container, &pidfd, &error));
+    CHECK(pidfd == -1);
+
     /* Created: it has a process that waits, and nobody else can have its id. */
     CHECK(has_status(container, "created"));
     EXPECT(BRIG_OK, brig_container_init(container, &init, &error));
@@ -65,6 +73,8 @@ static void one_life(brig_runtime *runtime)
     close(pidfd);
     brig_container_unref(container);
     brig_container_unref(second);
+    CHECK(brig_process_ref(init) == init);
+    brig_process_unref(init);
     brig_process_unref(init);
 }
 

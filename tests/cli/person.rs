@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{
+    ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
+};
 use serde_json::json;
 
 use crate::common::{Lab, until};
@@ -80,6 +82,15 @@ pub struct Person {
     screen: File,
     shell: Child,
     seen: Vec<u8>,
+    modes: Modes,
+}
+
+/// The modes of a terminal; how it treats control characters is of no interest.
+type Modes = (InputModes, OutputModes, ControlModes, LocalModes);
+
+fn modes(terminal: impl AsFd) -> Modes {
+    let all = tcgetattr(terminal).unwrap();
+    (all.input_modes, all.output_modes, all.control_modes, all.local_modes)
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,7 +99,13 @@ impl Person {
     /// Starts `brig` with these arguments in a shell that has the terminal as its controlling one, and looks
     /// what is left of its modes: it says "as before" if they are.
     pub fn starts(lab: &Lab, arguments: &[impl AsRef<str>]) -> Self {
+        Self::starts_with(lab, arguments, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn starts_with(lab: &Lab, arguments: &[impl AsRef<str>], environment: &[(&str, &str)]) -> Self {
         let (screen, terminal) = terminal();
+        let modes = modes(&screen);
         tcsetwinsize(&terminal, size(33, 77)).unwrap();
         // It outlives a Ctrl-C that is for brig.
         let line = r#"trap : INT QUIT; modes=$(stty -g); "$0" "$@"; code=$?
@@ -96,10 +113,10 @@ impl Person {
         let inner = lab.command(&arguments.iter().map(AsRef::as_ref).collect::<Vec<_>>());
         let mut command = Command::new("setsid");
         command.args(["--ctty", "sh", "-c", line]).arg(inner.get_program()).args(inner.get_args());
-        command.current_dir(lab.bundle());
+        command.current_dir(lab.bundle()).envs(environment.iter().copied());
         let file = || Stdio::from(terminal.try_clone().unwrap());
         let shell = command.stdin(file()).stdout(file()).stderr(file()).spawn().unwrap();
-        Self { screen, shell, seen: Vec::new() }
+        Self { screen, shell, seen: Vec::new(), modes }
     }
 
     /// A script on a new terminal.
@@ -156,11 +173,34 @@ impl Person {
         !tcgetattr(&self.screen).unwrap().local_modes.intersects(LocalModes::ECHO | LocalModes::ICANON)
     }
 
-    /// Sends a signal to brig itself.
-    pub fn signals(&self, signal: Signal) {
+    /// Whether they are those that the terminal had before brig.
+    pub fn has_modes_of_before(&self) -> bool {
+        modes(&self.screen) == self.modes
+    }
+
+    /// Sets modes as a shell does that edits its line.
+    pub fn sets_modes_of_a_shell(&self) {
+        let mut modes = tcgetattr(&self.screen).unwrap();
+        modes.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
+        modes.local_modes |= LocalModes::ISIG;
+        tcsetattr(&self.screen, OptionalActions::Now, &modes).unwrap();
+    }
+
+    /// Whether they are still those.
+    pub fn has_modes_of_a_shell(&self) -> bool {
+        let (_, output, _, local) = modes(&self.screen);
+        self.has_raw_modes() && output.contains(OutputModes::OPOST) && local.contains(LocalModes::ISIG)
+    }
+
+    /// The pid of brig itself.
+    pub fn brig(&self) -> i32 {
         let file = format!("/proc/{0}/task/{0}/children", self.shell.id());
-        let pid = fs::read_to_string(file).unwrap().trim().parse().unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+        fs::read_to_string(file).unwrap().trim().parse().unwrap()
+    }
+
+    /// Sends a signal to it.
+    pub fn signals(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.brig()).unwrap(), signal).unwrap();
     }
 
     /// Closes the terminal's window, and waits for brig and the shell to go.
@@ -173,7 +213,7 @@ impl Person {
         until("the shell has ended", || !crate::common::is_alive(shell.as_ref()));
     }
 
-    pub fn waits(mut self) -> Option<i32> {
+    pub fn waits(&mut self) -> Option<i32> {
         self.shell.wait().unwrap().code()
     }
 }

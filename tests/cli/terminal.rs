@@ -221,19 +221,6 @@ fn our_terminal_is_as_before_when_the_container_is_killed() {
 }
 
 #[test]
-fn a_killed_brig_leaves_a_container_that_can_be_deleted() {
-    let lab = lab();
-    let mut person = Person::runs(&lab, Way::Run, "echo ready; read line; sleep 1000");
-    person.sees("ready");
-    person.signals(Signal::KILL);
-    // Nobody can set the modes right then but the shell, as many do.
-    assert_eq!(person.waits(), Some(137));
-    assert_eq!(lab.state(&lab.id("run"))["status"], "running");
-    lab.brig(&["delete", "--force", &lab.id("run")]).success();
-    lab.assert_clean();
-}
-
-#[test]
 fn a_closed_window_is_a_hangup() {
     for way in WAYS {
         let lab = lab();

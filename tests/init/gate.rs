@@ -7,11 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
 use std::time::Duration;
 
-use brig_wire::{Act, POINT_COMMIT, Step, kind};
+use brig_wire::{Act, LastWord, Message, POINT_COMMIT, Step, kind};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
+use nix::sys::uio::pread;
+use nix::unistd::ftruncate;
 
 use crate::harness::{Plan, Session, Temp, failure, receive, send, strings};
 
@@ -115,6 +118,67 @@ fn a_failure_after_the_gate_goes_to_the_starter() {
     let (message, ..) = receive(&connection).expect("a message");
     assert_eq!(Act::from_code(message.act), Some(Act::Fault));
     assert_eq!(session.exit_code(), 1);
+}
+
+/// Zeros for the last word.
+fn memory() -> OwnedFd {
+    let memory = memfd_create(c"brig-test", MFdFlags::MFD_CLOEXEC).expect("a memfd");
+    ftruncate(&memory, LastWord::SIZE as i64).expect("room");
+    memory
+}
+
+fn last_word(memory: &OwnedFd) -> Option<Message> {
+    let mut bytes = [0; LastWord::USED];
+    assert_eq!(pread(memory, &mut bytes, 0), Ok(LastWord::USED));
+    LastWord::read(&bytes).map(|(message, _)| message)
+}
+
+#[test]
+fn the_last_word_is_left_in_memory() {
+    // Not even sendmsg.
+    let denied: Vec<u8> =
+        [(0x20, 0, 0, 0), (0x15, 0, 1, libc::SYS_sendmsg as u32), (0x06, 0, 0, 0x0005_0001), (0x06, 0, 0, 0x7fff_0000)]
+            .into_iter()
+            .flat_map(|(code, yes, no, k): (u16, u8, u8, u32)| {
+                let ([a, b], [c, d, e, f]) = (code.to_ne_bytes(), k.to_ne_bytes());
+                [a, b, yes, no, c, d, e, f]
+            })
+            .collect();
+    let filtered = |plan: Plan| {
+        plan.step(Step::NoNewPrivileges {}).step(Step::Seccomp { flags: 0, program: Box::leak(denied.clone().into()) })
+    };
+    for (program, expected, code) in [
+        ("/no/such/program", (kind::FAILED, 4, libc::ENOENT), 127),
+        ("/etc/passwd", (kind::FAILED, 4, libc::EACCES), 126),
+        ("/bin/busybox", (kind::EXECUTING, 0, 0), 0),
+    ] {
+        let gate = Gate::new();
+        let mut session = at_gate(&gate, |plan| filtered(plan).exec(program, &["true"]));
+        let (connection, memory) = (gate.connect(), memory());
+        send(&connection, kind::START, Some(&memory)).expect("the gate");
+        assert_eq!(receive(&connection).expect("an answer").0.kind, kind::STARTED);
+        assert!(receive(&connection).is_none());
+        let said = last_word(&memory).expect("a last word");
+        assert_eq!((said.kind, said.step, said.errno), expected, "{program}");
+        assert_eq!(session.exit_code(), code);
+
+        // The same for a plan without a gate.
+        let (mut plan, memory) = (Plan::new(), self::memory());
+        let fd = plan.fd(&memory);
+        assert_eq!(filtered(plan.step(Step::LastWord { fd })).exec(program, &["true"]).run(0), code);
+        let said = last_word(&memory).expect("a last word");
+        assert_eq!((said.kind, said.errno), (expected.0, expected.2), "{program}");
+    }
+    // One that is killed has said nothing.
+    let gate = Gate::new();
+    let mut session = at_gate(&gate, |plan| plan.step(Step::Sync { point: POINT_COMMIT }).shell("exit 0"));
+    let (connection, memory) = (gate.connect(), memory());
+    send(&connection, kind::START, Some(&memory)).expect("the gate");
+    assert_eq!(receive(&connection).expect("an answer").0.kind, kind::STARTED);
+    assert_eq!(receive(&connection).expect("a question").0.kind, kind::REACHED);
+    drop(connection);
+    assert_eq!(session.exit_code(), 1);
+    assert_eq!(last_word(&memory), None);
 }
 
 #[test]

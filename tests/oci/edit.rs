@@ -57,3 +57,9 @@ pub fn writable(spec: &mut Value) {
 pub fn user(spec: &mut Value, uid: u32, gid: u32, more: &[u32]) {
     spec["process"]["user"] = json!({ "uid": uid, "gid": gid, "additionalGids": more });
 }
+
+/// Lets everybody execute a file.
+pub fn executable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}

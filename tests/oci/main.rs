@@ -30,6 +30,7 @@ mod personality;
 mod plans;
 mod rdt;
 mod resources;
+mod rootless;
 mod scheduling;
 mod seccomp;
 #[cfg(feature = "fault-injection")]

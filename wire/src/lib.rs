@@ -20,7 +20,8 @@ mod step;
 
 pub use codec::{Field, Numbers, Reader, Strings};
 pub use message::{
-    Act, Ended, FILES_MAX, GATE, Message, POINT_COMMIT, POINT_HOOKS, POINT_LIMITS, POINT_MAPS, STATE, TEXT_MAX, kind,
+    Act, Ended, FILES_MAX, GATE, LastWord, Message, POINT_COMMIT, POINT_HOOKS, POINT_LIMITS, POINT_MAPS, STATE,
+    TEXT_MAX, kind,
 };
 pub use show::Style;
 pub use step::{Step, attach, fd, like};
@@ -130,6 +131,16 @@ mod tests {
         bytes.extend_from_slice(b"why");
         assert_eq!(Message::decode(&bytes), Some((message, &b"why"[..])));
         assert_eq!(Act::from_code(message.act), Some(Act::MoveMount));
+        let mut memory = [0; LastWord::SIZE];
+        assert_eq!(LastWord::read(&memory), None);
+        for text in [&b"why"[..], b"", &[b'x'; TEXT_MAX]] {
+            LastWord::write(&mut memory, &message, text);
+            assert_eq!(LastWord::read(&memory[..LastWord::USED]), Some((message, text)));
+        }
+        LastWord::write(&mut memory, &message, &[b'x'; 2 * TEXT_MAX]);
+        assert_eq!(LastWord::read(&memory).map(|(_, text)| text.len()), Some(TEXT_MAX));
+        memory[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(LastWord::read(&memory), None);
         let ended = Ended { pid: 7, status: 0x100 };
         assert_eq!(Ended::decode(&ended.encode()), Some(ended));
         assert_eq!(Ended::decode(&ended.encode()[1..]), None);

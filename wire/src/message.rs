@@ -4,42 +4,58 @@
 
 use crate::codec::{Field, Reader};
 
-/// The kinds of messages.
-pub mod kind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $code:literal $name:ident)*) => {
+        /// The kinds of messages.
+        pub mod kind {
+            $($(#[$doc])* pub const $name: u32 = $code;)*
+        }
+
+        // The compiler refuses two kinds with one number: the second arm could not be reached.
+        const _: () = match 0u32 {
+            $($code => {})*
+            _ => {}
+        };
+    };
+}
+
+kinds! {
     /// init → host: a [`Sync`](crate::Step::Sync) step was reached; `value` is its point. init waits
     /// for a [`REPLY`].
-    pub const REACHED: u32 = 1;
+    1 REACHED
     /// host → init: go on. `value` says which descriptors come with it, in this order: [`STATE`](super::STATE),
     /// [`GATE`](super::GATE).
-    pub const REPLY: u32 = 2;
+    2 REPLY
     /// init → host: a [`Fork`](crate::Step::Fork) was done; `value` is the pid of the child in the
     /// namespace of the one that forked, and its pidfd is attached. The sender exits.
-    pub const FORKED: u32 = 3;
+    3 FORKED
     /// init → host: the attached file is the master of the new terminal.
-    pub const CONSOLE: u32 = 4;
+    4 CONSOLE
     /// init → host, or over the start connection: step `step` failed. init then exits.
-    pub const FAILED: u32 = 5;
-    /// starter → init over the start connection: run the program.
-    pub const START: u32 = 6;
+    5 FAILED
+    /// starter → init over the start connection: run the program. Perhaps with memory for a [`LastWord`](super::LastWord).
+    6 START
     /// init → host: a [`RunHook`](crate::Step::RunHook) ended well. Only sent where the plan ends
     /// with it, that is, where init only supervises a hook of the runtime namespace.
-    pub const HOOK_DONE: u32 = 7;
+    7 HOOK_DONE
     /// host → init: with it come the `tasks` files of the version 1 cgroups, up to [`FILES_MAX`](super::FILES_MAX).
-    pub const CGROUPS: u32 = 8;
+    8 CGROUPS
     /// init → starter over the start connection: START was heard, by an init that lives. The end of the connection
     /// behind this is the success of execve(2); without this, it is the end of an init that was never started.
-    pub const STARTED: u32 = 9;
-    /// init → host: the attached file is a socket for the devices of init's network namespace; init waits for a
-    /// [`REPLY`].
-    pub const NETWORK: u32 = 20;
+    9 STARTED
     /// init → host: a [`Supervise`](crate::Step::Supervise) was done; `value` is the pid of the child, and its pidfd is
     /// attached. The sender stays, says no more, and waits for the child's end.
-    pub const SUPERVISED: u32 = 10;
+    10 SUPERVISED
+    /// init → host: the attached file is a socket for the devices of init's network namespace; init waits for a
+    /// [`REPLY`].
+    11 NETWORK
     /// init → host, or over the start connection: the attached file is the listener of the filter that was just loaded.
     /// init waits for a [`REPLY`], since with execve(2) it loses its own copy.
-    pub const LISTENER: u32 = 20;
+    12 LISTENER
+    /// init → host or starter, as a last word: the plan is done but for execve(2) itself.
+    40 EXECUTING
     /// init → host: the attached file is the directory that a [`ShowDirectory`](crate::Step::ShowDirectory) names.
-    pub const DIRECTORY: u32 = 70;
+    70 DIRECTORY
 }
 
 /// In the value of a reply: a file with the hook state.
@@ -90,6 +106,37 @@ impl Ended {
 
 /// Most bytes of text that may follow a message.
 pub const TEXT_MAX: usize = 512;
+
+/// Init's last word: a file of memory that it shares with whoever waits for the end of its connection. It is written
+/// without a system call, so that init can say why it ends whatever its filter denies. Zeros are no word.
+///
+/// Bytes: how many follow, as a 32-bit number; a message; its text.
+#[derive(Clone, Copy, Debug)]
+pub struct LastWord;
+
+impl LastWord {
+    /// Size of the file: a page.
+    pub const SIZE: usize = 4096;
+    /// So many bytes of it are used at most.
+    pub const USED: usize = 4 + Message::SIZE + TEXT_MAX;
+
+    /// Writes a word in place of the one before.
+    pub fn write(memory: &mut [u8], message: &Message, text: &[u8]) {
+        let text = text.get(..TEXT_MAX).unwrap_or(text);
+        let length = (Message::SIZE + text.len()) as u32;
+        let bytes = length.to_le_bytes().into_iter().chain(message.encode()).chain(text.iter().copied());
+        for (slot, byte) in memory.iter_mut().zip(bytes) {
+            *slot = byte;
+        }
+    }
+
+    /// Reads it; `None` if there is none, or it is malformed.
+    pub fn read(bytes: &[u8]) -> Option<(Message, &[u8])> {
+        let mut reader = Reader::new(bytes);
+        let length = u32::get(&mut reader)?;
+        Message::decode(reader.take(length as usize)?)
+    }
+}
 
 macro_rules! acts {
     ($($(#[$doc:meta])* $code:literal $name:ident $text:literal)*) => {

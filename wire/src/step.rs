@@ -5,7 +5,7 @@
 //!
 //! | register | set by | used by |
 //! |---|---|---|
-//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot`, `SetRootAt` (the last three empty it) |
+//! | `mount`  | `NewMount`, `NewMountOrClone`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot`, `SetRootAt` (the last three empty it) |
 //! | `root`   | `SetRoot`, `SetRootAt`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
@@ -14,6 +14,7 @@
 //! | `program`| `FindProgram` (an index) | `Exec` |
 //! | `home`   | `Home` (a string) | `Exec` |
 //! | `listen` | `ListenPid` (a string) | `Exec` |
+//! | `last_word` | `LastWord`, or START (memory) | `Exec`, and whatever fails |
 //!
 //! "Inside the root" means: resolved by openat2(2) with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS` below
 //! the `root` register, so that no symbolic link of a hostile image leads out of it, and used through
@@ -136,8 +137,8 @@ steps! { 'a;
     /// Sends REACHED with `point` and waits for the REPLY. If the host is gone, exits.
     6 Sync { point: u32 }
     /// setresgid(0), setgroups(empty) where permitted, setresuid(0): becomes root of a new user
-    /// namespace. EPERM from setgroups(2) is ignored (setgroups is denied there).
-    7 BecomeRoot {}
+    /// namespace. EPERM from setgroups(2) is ignored (setgroups is denied there). With `keep_groups` the groups stay.
+    7 BecomeRoot { keep_groups: u32 }
     /// Writes `text` to `timens_offsets` of the calling process, by the `proc` register.
     8 TimeOffsets { text: &'a CStr }
     /// Brings up the interface `lo`.
@@ -231,6 +232,9 @@ steps! { 'a;
     40 Reconfigure { path: &'a CStr, options: Strings<'a> }
     /// Sets the SELinux label of the root of the new filesystem in the `mount` register.
     41 Label { label: &'a CStr }
+    /// As `NewMount` without options; where that is not permitted (EPERM), a clone of the host's `path` and of all that is
+    /// mounted below it instead, all of it with `attrs` and read-only.
+    140 NewMountOrClone { fstype: &'a CStr, source: &'a CStr, attrs: u32, path: &'a CStr }
 
     // --- Hooks --------------------------------------------------------------------------------------
 
@@ -282,7 +286,8 @@ steps! { 'a;
     /// executable for the effective user becomes the `program` register.
     74 FindProgram { candidates: Strings<'a> }
     /// Closes the control socket, then accepts connections on `gate` until one says START, and answers STARTED.
-    /// From then on failures go over that connection, which closes on exec. The gate is closed.
+    /// From then on failures go over that connection, which closes on exec. The gate is closed. A file that comes with
+    /// START is for the last word, as with `LastWord`.
     75 Gate {}
     /// fchown(2) of descriptors 0 to 2 to `uid`, so that a program that is not root can open /dev/stdout again. Not of
     /// /dev/null, which everybody shares; where the file cannot be chowned (EPERM, EINVAL, EROFS) it is left.
@@ -292,7 +297,10 @@ steps! { 'a;
     78 Home { uid: u32 }
     /// Keeps `LISTEN_PID=…` with the own pid as `listen` for `Exec` (sd_listen_fds(3)).
     110 ListenPid {}
-    /// execve(2) of the program, with `home` and `listen` behind `env`.
+    /// Maps host descriptor `fd`, a file for a [`LastWord`](crate::LastWord), and closes it. From then on a failure is
+    /// written there, and not sent.
+    120 LastWord { fd: u32 }
+    /// execve(2) of the program, with `home` and `listen` behind `env`. Right before it EXECUTING is the last word.
     76 Exec { candidates: Strings<'a>, args: Strings<'a>, env: Strings<'a> }
     /// sched_setattr(2), with the fields of struct sched_attr.
     80 Scheduler { policy: u32, flags: u64, nice: i32, priority: u32, runtime: u64, deadline: u64, period: u64 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `include/brig.h`, made from `src/ffi`: cbindgen reads one module at a time, so that the header has
-//! one section a noun; `brig.h.in` is the frame around the sections.
+//! one section a noun; `brig.h.in` is the frame around the sections. What is made from the header in turn is written
+//! with it, so that neither can be forgotten.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use cbindgen::{Builder, Config, DocumentationStyle, Language, Layout, SortKey, Style};
+
+use crate::declarations::Declarations;
+use crate::{manual, null, python};
 
 /// The sections in the order in which a reader needs them, and the module each comes from.
 const SECTIONS: [(&str, &str); 8] = [
@@ -23,17 +27,24 @@ const SECTIONS: [(&str, &str); 8] = [
 /// No declaration is wider than this.
 const WIDTH: usize = 100;
 
-/// Writes `include/brig.h`, or with `check` only says whether it is what would be written.
+/// Writes `include/brig.h` and what is made from it, or with `check` only says whether that is what would be written.
 pub fn run(root: &Path, check: bool) -> Result<(), Box<dyn Error>> {
-    let path = root.join("include/brig.h");
     let header = generate(root)?;
-    if !check {
-        return Ok(fs::write(path, header)?);
+    let found = Declarations::read(&header)?;
+    let files = [
+        ("docs/man/libbrig.3", manual::page(&header, &found)),
+        ("bindings/python/brig/_abi.py", python::module(&found)?),
+        ("tests/c/null_calls.h", null::calls(&found)),
+        ("include/brig.h", header),
+    ];
+    for (path, text) in files {
+        if !check {
+            fs::write(root.join(path), text)?;
+        } else if fs::read_to_string(root.join(path))? != text {
+            return Err(format!("{path} is not what src/ffi says: run `make header`").into());
+        }
     }
-    match fs::read_to_string(path)? == header {
-        true => Ok(()),
-        false => Err("include/brig.h is not what src/ffi says: run `make header`".into()),
-    }
+    Ok(())
 }
 
 fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
@@ -57,9 +68,18 @@ fn rule(title: &str) -> String {
 /// The workspace has one version, so this package's is the library's.
 fn version_macros() -> String {
     [
-        concat!("#define BRIG_VERSION_MAJOR ", env!("CARGO_PKG_VERSION_MAJOR")),
-        concat!("#define BRIG_VERSION_MINOR ", env!("CARGO_PKG_VERSION_MINOR")),
-        concat!("#define BRIG_VERSION_PATCH ", env!("CARGO_PKG_VERSION_PATCH")),
+        concat!(
+            "/// The first number of this header's version.\n#define BRIG_VERSION_MAJOR ",
+            env!("CARGO_PKG_VERSION_MAJOR")
+        ),
+        concat!(
+            "/// The second number of this header's version.\n#define BRIG_VERSION_MINOR ",
+            env!("CARGO_PKG_VERSION_MINOR")
+        ),
+        concat!(
+            "/// The third number of this header's version.\n#define BRIG_VERSION_PATCH ",
+            env!("CARGO_PKG_VERSION_PATCH")
+        ),
     ]
     .join("\n")
 }

@@ -2,7 +2,11 @@
 //! The chores of this repository that are more than a line of shell: `cargo xtask TASK [--check]`.
 
 mod abi;
+mod declarations;
 mod header;
+mod manual;
+mod null;
+mod python;
 
 use std::env;
 use std::path::Path;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig checkpoint`
 
+use crate::exit_code::ExitCode;
 use std::ffi::c_int;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 

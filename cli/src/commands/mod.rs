@@ -22,13 +22,13 @@ mod update;
 mod version;
 
 use std::io::{Write, stdout};
-use std::process::ExitCode;
 
 use clap::{ArgMatches, Args};
 use serde::Serialize;
 
 use crate::arguments::{self, Globals};
 use crate::error::{Context, Result};
+use crate::exit_code::ExitCode;
 use crate::log::Log;
 use crate::usage;
 
@@ -53,7 +53,8 @@ pub struct Command {
     pub about: &'static str,
     /// Adds its flags.
     pub arguments: fn(clap::Command) -> clap::Command,
-    failure: u8,
+    /// The exit status when it fails.
+    pub failure: u8,
     run: fn(&Globals, &Log, &mut ArgMatches) -> Result<ExitCode>,
 }
 
@@ -115,7 +116,8 @@ const CANNOT_PRINT: &str = "cannot write to stdout";
 
 /// Prints a text that ends in a newline.
 fn print(text: &str) -> Result<()> {
-    stdout().write_all(text.as_bytes()).context(|| CANNOT_PRINT)
+    let mut out = stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context(|| CANNOT_PRINT)
 }
 
 /// Spreads JSON over lines; what is in it, and in which order, stays.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig restore`
 
+use crate::exit_code::ExitCode;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use rustix::process::{getpid, set_child_subreaper};

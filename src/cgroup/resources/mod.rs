@@ -227,8 +227,13 @@ struct Writes<'a> {
 impl<'a> Writes<'a> {
     /// Where a controller is; a config.json that needs it is refused without.
     fn place(&self, controller: &str, pointer: &str) -> Result<&'a Place> {
-        self.cgroup.with_controller(controller).ok_or_else(|| {
-            unsupported(pointer, format!("this host has no {} cgroup controller", self.name_here(controller)))
+        self.cgroup.with_controller(controller).ok_or_else(|| match self.cgroup.denied_with(controller) {
+            Some(Place { path, .. }) => {
+                let (name, path) = (self.name_here(controller), path.display());
+                let why = format!("no {name} cgroup controller is delegated to us: we may not make the cgroup {path}");
+                Error { errno: libc::EACCES, ..Error::config(pointer, why).kind(Kind::Failed) }
+            }
+            None => unsupported(pointer, format!("this host has no {} cgroup controller", self.name_here(controller))),
         })
     }
 

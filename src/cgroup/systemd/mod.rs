@@ -3,8 +3,7 @@
 //! init, over D-Bus. The scope is delegated, so that all else is done on cgroupfs as without systemd; what systemd has
 //! a property for is set there as well, since it writes its own idea of a unit's limits whenever it reloads.
 //!
-//! The manager is that of the system for root, and that of the user for everybody else, in a user namespace too. No
-//! container has been started by the latter yet, so that `features` does not promise it.
+//! The manager is that of the system for root, and that of the user for everybody else, in a user namespace too.
 
 mod bus;
 mod limits;
@@ -21,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use self::bus::{Bus, Failure, Target};
 use self::name::Name;
 use self::value::Value;
-use super::devices::{self, Policy};
+use super::devices::Policy;
 use super::{Host, Layout};
 use crate::error::{Error, Kind, Result};
+use crate::sys::privilege;
 
 pub(super) use self::limits::of as limits;
 
@@ -68,7 +68,7 @@ impl Unit {
         id: &str,
         annotations: Option<&HashMap<String, String>>,
     ) -> Result<(Self, PathBuf)> {
-        let user = devices::in_user_namespace();
+        let user = privilege::is_limited();
         let name = Name::new(cgroups_path, id, user)?;
         annotated(annotations)?;
         let unsupported = |why: String| Err(Error::new(Kind::Unsupported, format!("the systemd driver: {why}")));
@@ -134,6 +134,16 @@ impl Unit {
             let error = self.failed("cannot start it", &failure);
             if failure.is("UnitExists") { error.at(super::path::POINTER) } else { error }
         })
+    }
+
+    /// Has a process brought into the cgroup at `path`, which is the scope's or one below it.
+    pub(super) fn attach(&self, path: &Path, pid: i32) -> Result<()> {
+        let below: PathBuf = path.iter().skip_while(|name| *name != self.name.as_str()).skip(1).collect();
+        let below = Path::new("/").join(below).to_string_lossy().into_owned();
+        let pids = Value::Array("u".to_owned(), vec![Value::U32(pid as u32)]);
+        let arguments = [Value::text(&self.name), Value::Text(below), pids];
+        let attached = self.connect().and_then(|mut bus| bus.call(&MANAGER, "AttachProcessesToUnit", &arguments));
+        attached.map(drop).map_err(|failure| self.failed("cannot bring a process into it", &failure))
     }
 
     /// Changes properties of the running scope, until it ends.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Programs are judged by what they do: an interpreter of classic BPF runs them.
 
-mod bpf;
 mod cache;
 mod notify;
+mod ranges;
 
 use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD};
 use libc::{SECCOMP_RET_LOG, SECCOMP_RET_TRACE, SECCOMP_RET_TRAP, SECCOMP_RET_USER_NOTIF};
@@ -12,7 +12,7 @@ use oci_spec::runtime::{Arch, LinuxSeccomp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use self::bpf::run;
+use super::bpf::NATIVE;
 use super::*;
 use crate::error::Kind;
 
@@ -20,7 +20,10 @@ const X86_64: u32 = 0xc000_003e;
 const X86: u32 = 0x4000_0003;
 const AARCH64: u32 = 0xc000_00b7;
 const RISCV64: u32 = 0xc000_00f3;
-const NATIVE: u32 = if cfg!(target_arch = "x86_64") { X86_64 } else { AARCH64 };
+
+fn run(program: &[u8], arch: u32, number: i64, args: [u64; 6]) -> u32 {
+    bpf::run(program, arch, number, args).expect("a program of the kernel's kind")
+}
 
 fn section(json: Value) -> LinuxSeccomp {
     serde_json::from_value(json).unwrap()

@@ -2,7 +2,7 @@
 //! The program: its arguments, environment, identity, privileges and limits.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn the_program_is_looked_for_in_path() {
     lab.write(&["true"], edit::nothing);
     fs::create_dir(lab.rootfs().join("opt")).unwrap();
     fs::write(lab.rootfs().join("opt/tool"), "#!/bin/sh\necho found\n").unwrap();
-    fs::set_permissions(lab.rootfs().join("opt/tool"), PermissionsExt::from_mode(0o755)).unwrap();
+    edit::executable(&lab.rootfs().join("opt/tool"));
     // What cannot be executed is passed over.
     fs::create_dir_all(lab.rootfs().join("none/tool")).unwrap();
     for (program, path) in table {

@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 
 use super::{Version, created, disk, place, processors, throttle, update};
 use crate::cgroups::VIEWS;
-use crate::common::skip;
+use crate::common::{Lab, skip};
 use crate::lab;
+use crate::rootless::{Home, Means, session};
 
 /// One field.
+#[derive(Clone)]
 struct Row {
     /// As its errors name it, below `/linux/resources`.
     pointer: String,
@@ -345,14 +347,24 @@ fn others() -> Vec<Row> {
 }
 
 impl Row {
-    /// Tries it on this host: what is asked for is in the kernel's file, or brig refuses it and says which field.
-    fn check(&self) {
-        let lab = lab();
+    /// Tries it on this host: what is asked for is in the kernel's file, or brig refuses it and says which field. The
+    /// user of a laboratory that is not root's has these controllers.
+    fn check(&self, lab: &Lab, delegated: Option<&str>) {
         let pid = std::process::id().try_into().unwrap();
         let here = place(pid, self.controller);
         let name = &self.pointer;
-        let id = match created(&lab, &self.values[0]) {
+        let controller = if self.controller == "blkio" { "io" } else { self.controller };
+        let has = |list: &str| controller.is_empty() || list.split_whitespace().any(|one| one == controller);
+        let id = match created(lab, &self.values[0]) {
             Ok(id) => id,
+            Err(text) if delegated.is_some_and(|list| !has(list)) => {
+                assert!(
+                    text.contains(&format!("/linux/resources/{}", name.split('/').next().unwrap())),
+                    "{name}: {text}"
+                );
+                lab.assert_clean();
+                return skip(&format!("{name}: no {controller} controller is delegated to the user"));
+            }
             Err(text) => {
                 // Without its controller, a field beside it may be the first that is refused.
                 let named = if here.is_none() { name.split('/').next().unwrap() } else { name };
@@ -383,7 +395,7 @@ impl Row {
             );
         };
         check("created", first);
-        update(&lab, &id, &self.values[1]).unwrap_or_else(|text| panic!("{name}: {text}"));
+        update(lab, &id, &self.values[1]).unwrap_or_else(|text| panic!("{name}: {text}"));
         check("updated", second);
         println!("{version:?} {name}: {file} {first} -> {second}");
     }
@@ -413,9 +425,31 @@ impl Row {
 
 #[test]
 fn each_field_is_in_its_file() {
-    for rows in [memory(), cpu(), processes(), block_io(), others()] {
-        rows.iter().for_each(Row::check);
+    all().iter().for_each(|row| row.check(&lab(), None));
+}
+
+/// By a user, in a part of the tree that it was given.
+#[test]
+fn each_field_is_in_its_file_for_a_user() {
+    for row in all() {
+        let home = Home::new(&Means { tree: true, ..Means::default() });
+        let controllers = fs::read_to_string(home.tree().join("cgroup.controllers")).unwrap();
+        row.check(&home, Some(&controllers));
     }
+}
+
+/// By a user whose systemd makes a scope.
+#[test]
+fn each_field_is_in_its_file_in_a_session() {
+    for row in all() {
+        let Some((lab, _allowed)) = session() else { return };
+        let manager = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers";
+        row.check(&lab, Some(&fs::read_to_string(manager).unwrap()));
+    }
+}
+
+fn all() -> Vec<Row> {
+    [memory(), cpu(), processes(), block_io(), others()].concat()
 }
 
 /// The same in the views of other hosts.

@@ -5,6 +5,7 @@ mod agent;
 mod listener;
 mod notify;
 mod rules;
+mod silent;
 
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 //! What filters deny, for whom, and that they are compiled once.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 
 use libseccomp::ScmpSyscall;
 use serde_json::{Value, json};
@@ -180,7 +180,7 @@ fn an_init_that_may_not_even_exit() {
     });
     let bad = lab.rootfs().join("bin/bad");
     fs::write(&bad, "#!/no/such/interpreter\n").unwrap();
-    fs::set_permissions(&bad, fs::Permissions::from_mode(0o755)).unwrap();
+    edit::executable(&bad);
     let id = lab.create("bad");
     let refusal = lab.brig(&["start", &id]).failure();
     assert!(refusal.contains("/bin/bad: no such file or directory"), "{refusal}");

@@ -5,7 +5,7 @@ use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_LOG, SECCOMP_
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::bpf::run;
+use super::run;
 use super::{NATIVE, RISCV64, errno, number, section};
 
 fn filter(json: Value) -> Filter {

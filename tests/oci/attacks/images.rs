@@ -3,46 +3,15 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::{Value, json};
 
+use super::Canary;
 use crate::common::{Done, Lab};
 use crate::{edit, lab};
-
-/// A directory of the host that no container has anything to do with.
-struct Canary {
-    path: PathBuf,
-}
-
-impl Canary {
-    fn new(lab: &Lab) -> Self {
-        let path = lab.path.join("canary");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("bird"), "alive").unwrap();
-        Self { path }
-    }
-
-    /// Links from the image to it: absolute as the image would have it, upwards beyond the root, and by /proc.
-    fn links(&self) -> [PathBuf; 3] {
-        let absolute = self.path.clone();
-        let upwards = PathBuf::from(format!("../../../../../../../..{}", absolute.display()));
-        let by_proc = PathBuf::from(format!("/proc/self/root{}", absolute.display()));
-        [absolute, upwards, by_proc]
-    }
-
-    /// Nothing was made, mounted or changed in it.
-    #[track_caller]
-    fn assert_alive(&self, after: &str) {
-        let names: Vec<_> = fs::read_dir(&self.path).unwrap().flatten().map(|entry| entry.file_name()).collect();
-        assert_eq!(names, ["bird"], "after {after}");
-        assert_eq!(fs::read_to_string(self.path.join("bird")).unwrap(), "alive", "after {after}");
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        assert!(!mounts.contains(self.path.to_str().unwrap()), "after {after}");
-    }
-}
 
 /// Puts a link in place of what the image has there.
 fn replace(lab: &Lab, name: &str, target: &Path) {
@@ -226,47 +195,6 @@ fn the_working_directory_is_a_descriptor() {
     for number in 3..=20 {
         replace(&lab, "innocent", Path::new(&format!("/proc/self/fd/{number}")));
         lab.run().failure();
-    }
-}
-
-/// CVE-2019-5736: what waits for its start is a sealed copy, and its files belong to no one inside.
-#[test]
-fn init_shows_nothing_of_the_host() {
-    let lab = lab();
-    lab.write(&["sleep", "1000"], edit::nothing);
-    let id = lab.create("waiting");
-    let process = PathBuf::from(format!("/proc/{}", lab.pid(&id)));
-    let link = |name: &str| fs::read_link(process.join(name)).unwrap().to_str().unwrap().to_owned();
-    assert!(link("exe").starts_with("/memfd:brig-init"), "{}", link("exe"));
-    assert_eq!(link("root"), "/");
-    let maps = fs::read_to_string(process.join("maps")).unwrap();
-    for line in maps.lines().filter(|line| line.contains('/')) {
-        assert!(line.contains("/memfd:brig-"), "{line}");
-    }
-    // Its own, its socket, and what it needs for its end; no directory.
-    for entry in fs::read_dir(process.join("fd")).unwrap().flatten() {
-        let found = fs::metadata(entry.path()).map(|file| file.is_dir()).unwrap_or(false);
-        assert!(!found, "{:?} is {:?}", entry.file_name(), fs::read_link(entry.path()));
-    }
-    // Not dumpable: not even its own user may look at it.
-    let status = fs::metadata(process.join("exe")).unwrap();
-    assert_eq!(std::os::unix::fs::MetadataExt::uid(&status), 0);
-    let memory = fs::OpenOptions::new().write(true).open(process.join("exe"));
-    assert!(memory.is_err(), "the program of init can be written");
-}
-
-/// What the container's program inherits.
-#[test]
-fn no_descriptor_is_left_open() {
-    let lab = lab();
-    for kind in ["plain", "user", "hooks"] {
-        let seen = lab.sh("ls -l /proc/self/fd | grep -c ' -> '; ls /proc/self/fd", |spec| match kind {
-            "user" => edit::user_namespace(spec),
-            "hooks" => spec["hooks"]["startContainer"] = json!([{ "path": "/bin/true" }]),
-            _ => {}
-        });
-        // The last one is the directory that ls reads.
-        assert!(seen.ends_with("\n0\n1\n2\n3"), "{kind}: {seen}");
     }
 }
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run OCI containers from Python, through libbrig.
+
+    import brig
+
+    with brig.Runtime() as runtime, runtime.create("one", "/path/to/bundle") as container:
+        container.start()
+        print(container.run(["uname", "-a"]).stdout.decode())
+        print(container.wait().status)
+
+Nothing is executed for that, no daemon asked, and no thread started. Objects may be shared by threads; calls release
+the interpreter's lock. What fails raises an `Error` with `status`, `errno`, `pointer` and `message`.
+"""
+from __future__ import annotations
+
+from ._abi import (
+    BRIG_CREATE_NO_NEW_KEYRING as CREATE_NO_NEW_KEYRING,
+    BRIG_CREATE_NO_PIVOT as CREATE_NO_PIVOT,
+    BRIG_CREATE_SECCOMP_FD as CREATE_SECCOMP_FD,
+    BRIG_CREATE_SUPERVISED as CREATE_SUPERVISED,
+    BRIG_CREATE_SYSTEMD_CGROUP as CREATE_SYSTEMD_CGROUP,
+    BRIG_EXEC_IGNORE_PAUSED as EXEC_IGNORE_PAUSED,
+    BRIG_EXEC_SECCOMP_FD as EXEC_SECCOMP_FD,
+    BRIG_LOG_DEBUG as LOG_DEBUG,
+    BRIG_LOG_ERROR as LOG_ERROR,
+    BRIG_LOG_INFO as LOG_INFO,
+    BRIG_LOG_WARNING as LOG_WARNING,
+    BRIG_MONITOR_EXIT as MONITOR_EXIT,
+    BRIG_MONITOR_MEMORY_PRESSURE as MONITOR_MEMORY_PRESSURE,
+    BRIG_MONITOR_OOM as MONITOR_OOM,
+    BRIG_MONITOR_STATE as MONITOR_STATE,
+    BRIG_SPEC_ROOTLESS as SPEC_ROOTLESS,
+    Status,
+)
+from ._files import DEVNULL, PIPE, STDOUT, Console
+from ._waiting import Cancel
+from .container import Container
+from .errors import (
+    Bug,
+    Canceled,
+    ConfigError,
+    Error,
+    Exists,
+    Forked,
+    HookError,
+    InvalidArgument,
+    NotFound,
+    ProgramError,
+    Unsupported,
+    WrongState,
+)
+from .monitor import Event, Monitor
+from .process import Completed, Exit, Process
+from .runtime import Runtime, default_spec, features, log_to, validate, version, version_number
+
+__all__ = [
+    "Bug",
+    "CREATE_NO_NEW_KEYRING",
+    "CREATE_NO_PIVOT",
+    "CREATE_SECCOMP_FD",
+    "CREATE_SUPERVISED",
+    "CREATE_SYSTEMD_CGROUP",
+    "Cancel",
+    "Canceled",
+    "Completed",
+    "ConfigError",
+    "Console",
+    "Container",
+    "DEVNULL",
+    "EXEC_IGNORE_PAUSED",
+    "EXEC_SECCOMP_FD",
+    "Error",
+    "Event",
+    "Exists",
+    "Exit",
+    "Forked",
+    "HookError",
+    "InvalidArgument",
+    "LOG_DEBUG",
+    "LOG_ERROR",
+    "LOG_INFO",
+    "LOG_WARNING",
+    "MONITOR_EXIT",
+    "MONITOR_MEMORY_PRESSURE",
+    "MONITOR_OOM",
+    "MONITOR_STATE",
+    "Monitor",
+    "NotFound",
+    "PIPE",
+    "Process",
+    "ProgramError",
+    "Runtime",
+    "SPEC_ROOTLESS",
+    "STDOUT",
+    "Status",
+    "Unsupported",
+    "WrongState",
+    "default_spec",
+    "features",
+    "log_to",
+    "validate",
+    "version",
+    "version_number",
+]
