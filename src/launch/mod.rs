@@ -115,7 +115,8 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     if let Some(filter) = &request.plan.filter {
         filter::write(request.directory, filter)?;
     }
-    let early = Identity::of(undo.init()?.child()?.pid)?;
+    // Of two inits it is the other one's that counts; and why one has ended already it will tell itself.
+    let early = if request.plan.namespaces.two_stages() { None } else { Identity::of(first).ok() };
 
     let console = converse(&talk, &mut undo, request, &resources)?;
     fault::at("commit")?;
@@ -126,7 +127,7 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
         // The second of two inits, which has inherited it, but whose pid nobody has written.
         rdt.join(pid)?;
     }
-    let init = if early.pid == pid { early } else { Identity::of(pid)? };
+    let init = early.map_or_else(|| Identity::of(pid), Ok)?;
     undo.record.init = Some(init.clone());
     undo.write()?;
     fault::at("reply")?;
