@@ -5,7 +5,9 @@
 use core::ffi::CStr;
 
 use brig_wire::Act;
-use linux_raw_sys::general::{AT_EMPTY_PATH, O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, statfs};
+use linux_raw_sys::general::{
+    AT_EMPTY_PATH, O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, statfs,
+};
 
 use crate::control::{During, Failure, Outcome};
 use crate::resolve;
