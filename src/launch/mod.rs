@@ -2,6 +2,8 @@
 //! The host's half of a create: record, cgroup, spawn, id maps, hooks, the conversation with init, and the
 //! undoing of all of it, in reverse order, when something fails; and in `exec` that of an exec.
 
+mod checkpoint;
+mod criu;
 mod exec;
 mod fault;
 mod files;
@@ -17,6 +19,7 @@ mod maps;
 mod net_devices;
 mod newborn;
 mod record;
+mod restore;
 mod supervisor;
 mod talk;
 mod undo;
@@ -32,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::plan::{self, Plan, Slot};
 use crate::sys::socket::Received;
 use crate::sys::{memfd, pidfd};
+pub use checkpoint::{CheckpointRequest, checkpoint};
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
@@ -39,6 +43,7 @@ use last_word::LastWord;
 use net_devices::NetDevices;
 use newborn::Newborn;
 pub use record::{Identity, Record};
+pub use restore::{RestoreRequest, restore};
 pub use supervisor::{Supervisor, end as end_supervisor};
 pub use talk::{Talk, death};
 use undo::Undo;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The commands, one file each, and the table of them.
 
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -11,6 +12,7 @@ mod list;
 mod pause;
 mod plan;
 mod ps;
+mod restore;
 mod resume;
 mod run;
 mod spec;
@@ -57,7 +59,7 @@ pub struct Command {
 }
 
 /// Every command, in the order of a container's life.
-pub const COMMANDS: [Command; 16] = [
+pub const COMMANDS: [Command; 18] = [
     entry::<spec::Spec>(),
     entry::<plan::Plan>(),
     entry::<create::Create>(),
@@ -71,6 +73,8 @@ pub const COMMANDS: [Command; 16] = [
     entry::<pause::Pause>(),
     entry::<resume::Resume>(),
     entry::<update::Update>(),
+    entry::<checkpoint::Checkpoint>(),
+    entry::<restore::Restore>(),
     entry::<kill::Kill>(),
     entry::<delete::Delete>(),
     entry::<features::Features>(),

@@ -5,6 +5,7 @@
 //!
 //! Each wrapper owns one reference to its object and gives it back when dropped.
 
+mod checkpoint;
 mod container;
 mod error;
 mod fork;
@@ -20,6 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr::null_mut;
 
 use brig::{brig_error, brig_status};
+pub use checkpoint::{CgroupMode, CheckpointOptions, RestoreOptions, Wishes};
 pub use container::{Container, CreateOptions, ExecOptions, Rootless};
 pub use error::Error;
 pub use fork::{close_from, fork};
