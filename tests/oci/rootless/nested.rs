@@ -2,6 +2,7 @@
 //! brig in a container of brig's that has a user namespace: its root is not root of the host.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -46,7 +47,6 @@ fn outer(lab: &Lab, edit: impl FnOnce(&mut Value)) -> String {
             "CAP_SYS_ADMIN",
             "CAP_SYS_PTRACE",
             "CAP_AUDIT_WRITE",
-            "CAP_SYS_RESOURCE",
             "CAP_MKNOD",
             "CAP_SETFCAP",
         ]);
@@ -73,7 +73,7 @@ fn inner(lab: &Lab, id: &str, rootless: bool, script: &str, edit: impl FnOnce(&m
     spec["process"]["args"] = json!(["sh", "-c", script]);
     edit(&mut spec);
     fs::write(&file, spec.to_string()).unwrap();
-    let ran = lab.brig(&["exec", "--cwd", "/inner", id, "brig", "run", "inner"]);
+    let ran = lab.brig(&["exec", "--cwd", "/inner", id, "brig", "--rootless=true", "run", "inner"]);
     assert_eq!(lab.brig(&["exec", id, "brig", "list", "--quiet"]).success(), "");
     ran.success()
 }
@@ -81,6 +81,32 @@ fn inner(lab: &Lab, id: &str, rootless: bool, script: &str, edit: impl FnOnce(&m
 fn unmasked(spec: &mut Value) {
     spec["linux"]["maskedPaths"] = json!([]);
     spec["linux"]["readonlyPaths"] = json!([]);
+}
+
+/// On a root filesystem whose files belong to root on the disk, by an ID-mapped mount to root of the user namespace, and
+/// inside to root again.
+#[test]
+fn a_root_filesystem_that_is_id_mapped() {
+    let lab = lab();
+    let image = lab.path.join("image");
+    busybox(&image);
+    let id = outer(&lab, |spec| {
+        edit::remove_namespace(spec, "user");
+        spec["linux"].as_object_mut().unwrap().remove("uidMappings");
+        spec["linux"].as_object_mut().unwrap().remove("gidMappings");
+        edit::mount(spec, "/mapped", "none", image.to_str().unwrap(), &["bind"]);
+        let mapping = json!([{ "containerID": 0, "hostID": edit::FIRST_ID, "size": 65_536 }]);
+        let mount = spec["mounts"].as_array_mut().unwrap().last_mut().unwrap();
+        (mount["uidMappings"], mount["gidMappings"]) = (mapping.clone(), mapping);
+        unmasked(spec);
+    });
+    let seen = inner(&lab, &id, false, "stat -c %u:%g /bin/busybox; touch /made && stat -c %u:%g /made", |spec| {
+        edit::user_namespace(spec);
+        spec["root"] = json!({ "path": "/mapped" });
+    });
+    assert_eq!(seen, "0:0\n0:0");
+    let made = fs::metadata(image.join("made")).unwrap();
+    assert_eq!((made.uid(), made.gid()), (0, 0));
 }
 
 /// With the namespaces and mounts of root's own configuration, and with a user namespace once more.
