@@ -28,13 +28,13 @@ complete -c brig -n "__fish_brig_needs_command" -l root -d 'Where the state of c
 complete -c brig -n "__fish_brig_needs_command" -l log -d 'Append errors to this file [default: stderr]' -r -F
 complete -c brig -n "__fish_brig_needs_command" -l log-format -d 'How the lines of the log look' -r -f -a "text\t''
 json\t''"
-complete -c brig -n "__fish_brig_needs_command" -l rootless -d 'Accepted for compatibility: what this user may do is found out' -r -f -a "true\t''
+complete -c brig -n "__fish_brig_needs_command" -l rootless -d 'Do without cgroups where none may be made; auto: if not root of the host' -r -f -a "true\t''
 false\t''
-auto\t''"
+auto\t'Unless the caller is root of the host'"
 complete -c brig -n "__fish_brig_needs_command" -l debug -d 'Log what is done, too'
 complete -c brig -n "__fish_brig_needs_command" -l systemd-cgroup -d 'Let systemd make the cgroups, as scopes; cgroupsPath is slice:prefix:name then'
 complete -c brig -n "__fish_brig_needs_command" -s v -l version -d 'Print the version'
-complete -c brig -n "__fish_brig_needs_command" -s h -l help -d 'Print help'
+complete -c brig -n "__fish_brig_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c brig -n "__fish_brig_needs_command" -f -a "spec" -d 'Make a config.json to start from, or check one'
 complete -c brig -n "__fish_brig_needs_command" -f -a "plan" -d 'Print what create would do, step by step'
 complete -c brig -n "__fish_brig_needs_command" -f -a "create" -d 'Set a container up; its program waits for start'

@@ -89,8 +89,15 @@ fn a_whole_life_without_a_cgroup() {
             let error = home.brig(arguments).failure();
             assert!(error.contains(text), "{error}");
         }
+        let mut follows = home.command(&["events", "--interval", "50ms", &id]);
+        let log = fs::File::create(home.path.join("events")).unwrap();
+        let mut follows = follows.stderr(log).spawn().unwrap();
+        crate::common::until("it says that nothing is counted", || {
+            fs::read_to_string(home.path.join("events")).unwrap().contains("nothing is counted")
+        });
         home.brig(&["kill", "--all", &id, "KILL"]).success();
         home.await_status(&id, "stopped");
+        assert!(follows.wait().unwrap().success());
         home.brig(&["delete", &id]).success();
         assert_eq!(home.brig(&["list", "--quiet"]).success(), "");
         home.assert_clean();
