@@ -444,7 +444,15 @@ fn each_field_is_in_its_file_in_a_session() {
     let Some((lab, _allowed)) = session() else { return };
     let manager = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers";
     let controllers = fs::read_to_string(manager).unwrap();
-    all().iter().for_each(|row| row.check(&lab, Some(&controllers)));
+    for mut row in all() {
+        for (_, _, second) in &mut row.v2 {
+            // Where there is no quota systemd writes the default of the period.
+            if second == "max 200000" {
+                *second = "max 100000".to_owned();
+            }
+        }
+        row.check(&lab, Some(&controllers));
+    }
 }
 
 fn all() -> Vec<Row> {

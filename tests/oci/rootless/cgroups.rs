@@ -11,8 +11,8 @@ use super::{Home, Means, prepared, unified};
 use crate::common::{Done, Lab, skip};
 use crate::{edit, lab};
 
-/// Tries to change every cgroup that can be seen; says which it could.
-const ATTACK: &str = "for d in $(find /sys/fs/cgroup -type d); do [ -e $d/cgroup.procs ] || continue; \
+/// Tries to change the cgroups that can be seen, those of the user first of all; says which it could.
+const ATTACK: &str = "for d in /sys/fs/cgroup /sys/fs/cgroup/* $(find /sys/fs/cgroup -type d -user 0); do [ -e $d/cgroup.procs ] || continue; \
     mkdir $d/made 2>/dev/null && echo made $d; \
     for f in $d/cgroup.procs $d/cgroup.subtree_control $d/cgroup.max.depth; do \
         ( echo 0 > $f ) 2>/dev/null && echo wrote $f; done; done; echo tried";

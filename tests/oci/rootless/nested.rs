@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::{Home, Means, words};
 use crate::common::{Lab, busybox};
 use crate::{edit, lab};
 
@@ -125,6 +126,28 @@ fn a_container_in_a_container() {
         assert!(lines[3][0].parse::<u32>().unwrap() <= 4, "{seen}");
         assert_eq!(lines[4], ["brig"]);
     }
+}
+
+/// A user who has become root of a user namespace by itself, with other namespaces or without.
+#[test]
+fn in_a_user_namespace_of_ones_own() {
+    let home = Home::new(&Means::default());
+    for flags in ["-Ur", "-Urm", "-Urmpf --mount-proc", "-UrmC", "-Urn"] {
+        let mut command = words(&home.command(&[]));
+        let place = command.iter().position(|word| word == env!("CARGO_BIN_EXE_brig")).unwrap();
+        let unshare = ["/usr/bin/unshare"].into_iter().chain(flags.split(' ')).map(str::to_owned);
+        command.splice(place..place, unshare);
+        home.write(&["sh", "-c", "id -u; cat /proc/self/uid_map; touch /sys/made 2>/dev/null || echo kept"], |spec| {
+            for list in ["uidMappings", "gidMappings"] {
+                spec["linux"][list] = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+            }
+        });
+        command.extend(["run".to_owned(), home.id("run")]);
+        let seen = home.end(&mut super::command(&command, &home)).success();
+        assert!(seen.split_whitespace().eq(["0", "0", "0", "1", "kept"]), "{flags}: {seen}");
+        home.assert_clean();
+    }
+    home.assert_nobody();
 }
 
 /// Where parts of /proc are hidden no new one may be mounted; a bind mount of it is what there is then.
