@@ -26,14 +26,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/// The first number of this header's version.
 #define BRIG_VERSION_MAJOR 0
+/// The second number of this header's version.
 #define BRIG_VERSION_MINOR 1
+/// The third number of this header's version.
 #define BRIG_VERSION_PATCH 0
 
 #ifdef __cplusplus
+/// A struct of this type with its size set, and the rest zero: all defaults.
 #define BRIG_INIT(type) ([] { type init{}; init.size = sizeof init; return init; }())
 extern "C" {
 #else
+/// A struct of this type with its size set, and the rest zero: all defaults.
 #define BRIG_INIT(type) ((type){.size = sizeof(type)})
 #endif
 
@@ -131,7 +136,10 @@ uint32_t brig_version_number(void);
 /// The version as text, such as "0.1.0". Static.
 const char *brig_version(void);
 
-/// Stores in `*json` what this build on this kernel can do: the OCI *features* structure.
+/// Stores in `*json` what this build can do: the OCI *features* structure. What of that this kernel, or this host as it is
+/// set up, does not have is in its annotation `org.brig.kernel.lacks`: JSON pointers, with a space between them, such as
+/// `/linux/selinux` or `/linux/capabilities/CAP_BPF`. `org.brig.kernel.cgroups` is v1, v2, hybrid or none, and
+/// `org.brig.kernel.lsm` lists the security modules.
 brig_status brig_features(char **json, brig_error **error);
 
 /// Stores in `*json` a config.json to start from: a shell in the rootfs directory `rootfs`.
@@ -325,6 +333,18 @@ brig_status brig_container_resume(brig_container *container, brig_error **error)
 brig_status brig_container_update(brig_container *container,
                                   const char *resources,
                                   brig_error **error);
+
+/// The same with what the container's class of service may use (Intel RDT and its like): `intel_rdt` is the OCI
+/// `linux.intelRdt` object as JSON, with `l3CacheSchema`, `memBwSchema` and `schemata` only, and `resources` (nullable) as
+/// for brig_container_update(). Domains and resources that are not mentioned stay as they are. All or nothing: if the kernel
+/// refuses either, both are as before. A class that other containers are in changes for them as well.
+///
+/// brig_error_pointer() is relative to the object that it is about: "/l3CacheSchema", "/memory/limit".
+/// BRIG_ERR_UNSUPPORTED if the container was created without `linux.intelRdt`, since it has no class then.
+brig_status brig_container_update_rdt(brig_container *container,
+                                      const char *resources,
+                                      const char *intel_rdt,
+                                      brig_error **error);
 
 /// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be
 /// read and written. It is the one in the unified hierarchy, or if `controller` (nullable) is given, such as

@@ -28,6 +28,7 @@ test  command:valgrind   valgrind
 test  command:mandoc     mandoc
 test  command:zsh        zsh
 test  command:fish       fish
+check command:doxygen    doxygen
 bench command:runc       runc
 bench command:crun       crun
 vm    command:qemu-system-x86_64 qemu-system-x86

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig_container`: one container and what can be done with it.
 
-use std::ffi::{OsStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -331,7 +331,35 @@ pub unsafe extern "C" fn brig_container_update(
     resources: *const c_char,
     error: *mut *mut brig_error,
 ) -> brig_status {
-    boundary(error, || handle(container)?.value.update(string("resources", resources)?.to_bytes()))
+    boundary(error, || {
+        let resources = string("resources", resources)?;
+        handle(container)?.value.update(Some(resources.to_bytes()), None)
+    })
+}
+
+/// The same with what the container's class of service may use (Intel RDT and its like): `intel_rdt` is the OCI
+/// `linux.intelRdt` object as JSON, with `l3CacheSchema`, `memBwSchema` and `schemata` only, and `resources` (nullable) as
+/// for brig_container_update(). Domains and resources that are not mentioned stay as they are. All or nothing: if the kernel
+/// refuses either, both are as before. A class that other containers are in changes for them as well.
+///
+/// brig_error_pointer() is relative to the object that it is about: "/l3CacheSchema", "/memory/limit".
+/// BRIG_ERR_UNSUPPORTED if the container was created without `linux.intelRdt`, since it has no class then.
+///
+/// # Safety
+/// `container` is NULL or a handle; `resources` and `intel_rdt` are NULL or strings; `error` is NULL or a place for a
+/// pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_update_rdt(
+    container: *mut brig_container,
+    resources: *const c_char,
+    intel_rdt: *const c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let resources = optional(resources).map(CStr::to_bytes);
+        let intel_rdt = string("intel_rdt", intel_rdt)?;
+        handle(container)?.value.update(resources, Some(intel_rdt.to_bytes()))
+    })
 }
 
 /// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be

@@ -4,6 +4,7 @@
 pub mod bpf;
 pub mod files;
 pub mod memfd;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;

@@ -114,6 +114,12 @@ INVALID(brig_container_update(NULL, NULL, NULL));
 INVALID(brig_container_update(NULL, "{}", &error));
 INVALID(brig_container_update(a_brig_container, NULL, &error));
 
+/* brig_container_update_rdt */
+INVALID(brig_container_update_rdt(NULL, NULL, NULL, NULL));
+INVALID(brig_container_update_rdt(NULL, "{}", "{}", &error));
+SURVIVES(brig_container_update_rdt(a_brig_container, NULL, "{}", &error));
+INVALID(brig_container_update_rdt(a_brig_container, "{}", NULL, &error));
+
 /* brig_container_cgroup_fd */
 INVALID(brig_container_cgroup_fd(NULL, NULL, NULL, NULL));
 INVALID(brig_container_cgroup_fd(NULL, "{}", &fd, &error));

@@ -67,9 +67,18 @@ fn rule(title: &str) -> String {
 /// The workspace has one version, so this package's is the library's.
 fn version_macros() -> String {
     [
-        concat!("#define BRIG_VERSION_MAJOR ", env!("CARGO_PKG_VERSION_MAJOR")),
-        concat!("#define BRIG_VERSION_MINOR ", env!("CARGO_PKG_VERSION_MINOR")),
-        concat!("#define BRIG_VERSION_PATCH ", env!("CARGO_PKG_VERSION_PATCH")),
+        concat!(
+            "/// The first number of this header's version.\n#define BRIG_VERSION_MAJOR ",
+            env!("CARGO_PKG_VERSION_MAJOR")
+        ),
+        concat!(
+            "/// The second number of this header's version.\n#define BRIG_VERSION_MINOR ",
+            env!("CARGO_PKG_VERSION_MINOR")
+        ),
+        concat!(
+            "/// The third number of this header's version.\n#define BRIG_VERSION_PATCH ",
+            env!("CARGO_PKG_VERSION_PATCH")
+        ),
     ]
     .join("\n")
 }

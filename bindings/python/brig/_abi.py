@@ -144,6 +144,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "brig_container_pause": (c_int, [c_void_p, PLACE]),
     "brig_container_resume": (c_int, [c_void_p, PLACE]),
     "brig_container_update": (c_int, [c_void_p, c_char_p, PLACE]),
+    "brig_container_update_rdt": (c_int, [c_void_p, c_char_p, c_char_p, PLACE]),
     "brig_container_cgroup_fd": (c_int, [c_void_p, c_char_p, NUMBER, PLACE]),
     "brig_container_processes": (c_int, [c_void_p, PLACE, PLACE]),
     "brig_container_stats": (c_int, [c_void_p, PLACE, PLACE]),

@@ -158,9 +158,16 @@ impl Container {
         check(|error| unsafe { brig::brig_container_resume(self.0, error) })
     }
 
-    /// Changes limits; `resources` is the `linux.resources` object as JSON.
-    pub fn update(&self, resources: &str) -> Result<(), Error> {
+    /// Changes limits, and what its class of service may use: `resources` is the `linux.resources` object as JSON,
+    /// `intel_rdt` the `linux.intelRdt` object.
+    pub fn update(&self, resources: &str, intel_rdt: Option<&str>) -> Result<(), Error> {
         let resources = c_string(resources);
+        if let Some(intel_rdt) = intel_rdt.map(c_string) {
+            // SAFETY: our own handle; the strings live for the call; `error` is a place for a pointer.
+            return check(|error| unsafe {
+                brig::brig_container_update_rdt(self.0, resources.as_ptr(), intel_rdt.as_ptr(), error)
+            });
+        }
         // SAFETY: our own handle; the string lives for the call; `error` is a place for a pointer.
         check(|error| unsafe { brig::brig_container_update(self.0, resources.as_ptr(), error) })
     }
