@@ -124,8 +124,8 @@ complete -c brig -n "__fish_brig_using_subcommand update" -l memory -d 'Memory, 
 complete -c brig -n "__fish_brig_using_subcommand update" -l memory-reservation -d 'Memory that is left to it when memory is short' -r
 complete -c brig -n "__fish_brig_using_subcommand update" -l memory-swap -d 'Memory and swap together; -1 for no limit' -r
 complete -c brig -n "__fish_brig_using_subcommand update" -l pids-limit -d 'Number of processes and threads; -1 for no limit' -r
-complete -c brig -n "__fish_brig_using_subcommand update" -l l3-cache-schema -d 'Schema for the L3 cache (Intel RDT)' -r
-complete -c brig -n "__fish_brig_using_subcommand update" -l mem-bw-schema -d 'Schema for the memory bandwidth (Intel RDT)' -r
+complete -c brig -n "__fish_brig_using_subcommand update" -l l3-cache-schema -d 'Which parts of the L3 cache its class of service may use, such as L3:0=f (Intel RDT)' -r
+complete -c brig -n "__fish_brig_using_subcommand update" -l mem-bw-schema -d 'Which part of the memory bandwidth its class of service may use, such as MB:0=50 (Intel RDT)' -r
 complete -c brig -n "__fish_brig_using_subcommand update" -l kernel-memory -d 'Has no effect, as in the kernel' -r
 complete -c brig -n "__fish_brig_using_subcommand update" -l kernel-memory-tcp -d 'Has no effect' -r
 complete -c brig -n "__fish_brig_using_subcommand update" -s h -l help -d 'Print help'
