@@ -107,7 +107,7 @@ impl Object for brig_container {
 }
 
 impl brig_container {
-    fn new(value: Container) -> Self {
+    pub(super) fn new(value: Container) -> Self {
         Self { head: Head::new::<Self>(), value: Arc::new(value) }
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig events`
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -13,6 +12,7 @@ use serde::Deserialize;
 use super::print;
 use crate::arguments::Globals;
 use crate::error::{Context, Error, Result};
+use crate::exit_code::ExitCode;
 use crate::ffi::Container;
 use crate::log::Log;
 
