@@ -216,7 +216,7 @@ brig_status brig_runtime_stats(brig_runtime *runtime,
 /// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
 /// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
 /// Needs cgroup version 2 and the bus: that of the system for root, else the user's
-/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus).
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus); or, where there is none, systemd's own socket.
 /// Waits for systemd no longer than 25 seconds.
 #define BRIG_CREATE_SYSTEMD_CGROUP 8
 

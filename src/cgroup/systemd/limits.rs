@@ -17,7 +17,7 @@ const ROWS: [(&str, &str, Convert); 12] = [
     ("memory.low",      "MemoryLow",          number),
     ("memory.min",      "MemoryMin",          number),
     ("memory.swap.max", "MemorySwapMax",      number),
-    ("pids.max",        "TasksMax",           number),
+    ("pids.max",        "TasksMax",           tasks),
     ("cpu.weight",      "CPUWeight",          number),
     ("io.weight",       "IOWeight",           number),
     ("cpu.max",         "CPUQuotaPerSecUSec", quota),
@@ -39,6 +39,11 @@ pub(in crate::cgroup) fn of<'a>(files: impl Iterator<Item = (&'a str, &'a str)>)
 fn number(property: &str, text: &str) -> Option<Vec<Property>> {
     let value = if text == "max" { u64::MAX } else { text.parse().ok()? };
     Some(vec![(property.to_owned(), Value::U64(value))])
+}
+
+/// A number of processes. systemd has no 0; to a container whose init is there, 1 says the same.
+fn tasks(property: &str, text: &str) -> Option<Vec<Property>> {
+    number(property, if text == "0" { "1" } else { text })
 }
 
 /// "quota period", of which the latter may be missing: microseconds of each second, and the period.
