@@ -27,7 +27,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-vm soak spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-check deps-bench FORCE
+.PHONY: help demo test test-vm picture soak spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-check deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -44,6 +44,9 @@ test-vm: deps-vm build/brig ## Runs tests in guests with systemd, cgroup v2, App
 
 fuzz: deps-test ## Fuzzes what reads config.json for FUZZ_SECONDS (default 600)
 	@scripts/fuzz.sh
+
+picture: deps-test build ## Runs a session and draws docs/session.svg of it (as root)
+	@. tests/lab/stage.sh && scripts/picture.py
 
 soak: deps-test build ## Makes SOAK_ROUNDS containers (default 100000) in one program, which must not grow
 	@tests/c/soak.sh $(or $(SOAK_ROUNDS),100000)

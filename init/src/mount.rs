@@ -193,6 +193,13 @@ pub fn set_root(mount: &Fd) -> Outcome {
     place(mount, &top)
 }
 
+/// Attaches `mount` on the directory `path` of the host.
+#[cold]
+#[inline(never)]
+pub fn set_root_at(mount: &Fd, path: &CStr) -> Outcome {
+    place(mount, &sys::open(path, O_PATH | O_DIRECTORY).during(Act::OpenTarget)?)
+}
+
 /// Makes `root` the root of the mount namespace, and unmounts the old one.
 pub fn pivot(root: &Fd, slave: u32) -> Outcome {
     let old = sys::open(c"/", O_PATH | O_DIRECTORY).during(Act::Open)?;

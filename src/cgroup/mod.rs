@@ -19,6 +19,7 @@ mod host;
 mod path;
 mod processes;
 mod resources;
+mod restore;
 mod stats;
 mod systemd;
 #[cfg(test)]

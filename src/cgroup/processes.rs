@@ -111,7 +111,7 @@ impl Cgroup {
 
     /// The unified hierarchy where its freezer is (Linux 5.2; frozen processes can be killed and traced), else
     /// version 1's controller.
-    fn freezer(&self) -> Option<&Place> {
+    pub(super) fn freezer(&self) -> Option<&Place> {
         let unified = self
             .unified()
             .filter(|place| rustix::fs::access(place.path.join("cgroup.freeze"), rustix::fs::Access::EXISTS).is_ok());

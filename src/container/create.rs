@@ -56,13 +56,13 @@ pub struct CreateOptions<'a> {
 }
 
 /// Everything that is known before the host is touched.
-struct Prepared {
-    spec: Spec,
-    process: Box<RawValue>,
-    bundle: PathBuf,
-    cgroup: Cgroup,
-    rdt: Option<Rdt>,
-    plan: Plan,
+pub(super) struct Prepared {
+    pub(super) spec: Spec,
+    pub(super) process: Box<RawValue>,
+    pub(super) bundle: PathBuf,
+    pub(super) cgroup: Cgroup,
+    pub(super) rdt: Option<Rdt>,
+    pub(super) plan: Plan,
 }
 
 impl Container {
@@ -100,7 +100,7 @@ impl Container {
 }
 
 impl Prepared {
-    fn read(runtime: &Runtime, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
+    pub(super) fn read(runtime: &Runtime, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
         let bundle = bundle(options)?;
         let text = options.spec.map_or_else(|| config(&bundle).map(Cow::Owned), |text| Ok(Cow::Borrowed(text)))?;
         let cache = runtime.seccomp_cache();
@@ -198,7 +198,14 @@ fn is_closed(directory: &Metadata, spec: &Spec) -> bool {
     is_new && !maps(uids, directory.uid()) && directory.mode() & 0o011 == 0
 }
 
-fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup: Cgroup, plan: &Plan) -> Record {
+pub(super) fn record(
+    id: &str,
+    spec: &Spec,
+    process: Box<RawValue>,
+    bundle: PathBuf,
+    cgroup: Cgroup,
+    plan: &Plan,
+) -> Record {
     let hooks = spec.hooks().as_ref();
     Record {
         version: Record::version(),
@@ -213,6 +220,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         rdt: None,
         shares_pids: !plan.namespaces.makes(LinuxNamespaceType::Pid),
         namespaces: plan.namespaces.flags(),
+        joined: plan.namespaces.flags() & !plan.namespaces.new,
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
         common: plan.common.clone(),
@@ -227,14 +235,14 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
 }
 
 /// The container's directory, new and locked; removed again unless kept.
-struct Directory {
+pub(super) struct Directory {
     path: PathBuf,
     _lock: Lock,
     keep: bool,
 }
 
 impl Directory {
-    fn make(runtime: &Runtime, id: &str) -> Result<Self> {
+    pub(super) fn make(runtime: &Runtime, id: &str) -> Result<Self> {
         let path = runtime.directory(id);
         let make = || fs::DirBuilder::new().mode(0o700).create(&path);
         let made = match make() {
@@ -253,7 +261,12 @@ impl Directory {
         }
     }
 
-    fn keep(mut self) {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn keep(mut self) {
         self.keep = true;
     }
 }

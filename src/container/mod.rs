@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a container is over time: created, found again, started, joined, signalled, paused, deleted.
+//! What a container is over time: created, found again, started, joined, signalled, paused, dumped, restored, deleted.
 
+mod checkpoint;
 mod create;
 mod exec;
 mod lock;
 mod monitor;
 mod pause;
 mod process;
+mod restore;
 mod runtime;
 mod stats;
 mod status;
@@ -17,10 +19,12 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use checkpoint::CheckpointOptions;
 pub use create::CreateOptions;
 pub use exec::ExecOptions;
 pub use monitor::{Kinds, Monitor};
 pub use process::{Exit, Process};
+pub use restore::RestoreOptions;
 pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};

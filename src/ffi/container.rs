@@ -34,7 +34,7 @@ pub const BRIG_CREATE_NO_NEW_KEYRING: u64 = 4;
 /// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
 /// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
 /// Needs cgroup version 2 and the bus: that of the system for root, else the user's
-/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus).
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus); or, where there is none, systemd's own socket.
 /// Waits for systemd no longer than 25 seconds.
 pub const BRIG_CREATE_SYSTEMD_CGROUP: u64 = 8;
 
@@ -107,7 +107,7 @@ impl Object for brig_container {
 }
 
 impl brig_container {
-    fn new(value: Container) -> Self {
+    pub(super) fn new(value: Container) -> Self {
         Self { head: Head::new::<Self>(), value: Arc::new(value) }
     }
 }

@@ -65,6 +65,9 @@ pub struct Record {
     pub shares_pids: bool,
     /// The namespaces that are its own or were given to it, as CLONE_NEW*.
     pub namespaces: u64,
+    /// Those of them that it joined by their path.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub joined: u64,
     /// What to say when a step behind the start gate fails.
     pub after_gate: BTreeMap<u32, Place>,
     /// The `process` of its config.json: what an exec starts from. Other calls need not read it.
@@ -152,6 +155,7 @@ impl Record {
             rdt: None,
             shares_pids: false,
             namespaces: 0,
+            joined: 0,
             after_gate: BTreeMap::new(),
             process: None,
             common: Common::default(),
@@ -192,6 +196,10 @@ impl Record {
         state["owner"] = json!(owner_name(self.owner));
         state
     }
+}
+
+fn is_zero(flags: &u64) -> bool {
+    *flags == 0
 }
 
 /// The file that a creator writes its records to.

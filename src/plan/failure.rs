@@ -130,11 +130,13 @@ fn lossy(text: &CStr) -> String {
 fn subject(step: &Step<'_>, searched: bool) -> String {
     match *step {
         Step::NewMount { fstype, .. } | Step::NewMountOrClone { fstype, .. } => format!("filesystem {}", lossy(fstype)),
-        Step::CloneTree { path, .. } | Step::Cwd { path } => lossy(path),
+        Step::CloneTree { path, .. } | Step::Cwd { path } | Step::SetRootAt { path } => lossy(path),
         Step::Attach { target, .. } => lossy(target),
         Step::Mkdir { path, .. }
         | Step::Symlink { path, .. }
         | Step::Device { path, .. }
+        | Step::Touch { path }
+        | Step::ShowDirectory { path }
         | Step::Mask { path }
         | Step::ReadOnly { path }
         | Step::InsideAttr { path, .. }

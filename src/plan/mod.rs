@@ -5,6 +5,7 @@
 mod builder;
 mod cgroups;
 mod common;
+pub mod criu;
 mod devices;
 mod exec;
 mod failure;
@@ -31,7 +32,7 @@ pub use common::Common;
 pub use exec::{Exec, Joined};
 pub use failure::{Place, failure, places_after_gate};
 pub use groups::Groups;
-pub use namespaces::Namespaces;
+pub use namespaces::{Join, Namespaces};
 use scheduling::Moment;
 
 use seccomp::Filter;

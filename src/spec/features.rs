@@ -32,7 +32,9 @@ pub fn features() -> Result<String> {
         },
         "annotations": annotations(),
         // Those that act on the host, or on what of it the container has.
-        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property.", "run.oci.keep_original_groups"],
+        "potentiallyUnsafeConfigAnnotations": [
+            "org.criu.config", "org.systemd.property.", "run.oci.keep_original_groups",
+        ],
     });
     features["annotations"]["org.brig.kernel.lacks"] = json!(kernel::lacks(&features));
     let text = serde_json::to_string_pretty(&features);
@@ -155,6 +157,9 @@ fn annotations() -> Value {
         "org.brig.version": env!("CARGO_PKG_VERSION"),
         "org.brig.kernel.cgroups": kernel::cgroups(),
         "org.brig.kernel.lsm": kernel::security_modules(),
+        // As runc and crun tell it, to those who look for it.
+        "org.opencontainers.runc.checkpoint.enabled": "true",
+        "run.oci.checkpoint.enabled": "true",
     });
     if let Ok(version) = ScmpVersion::current() {
         annotations["io.github.seccomp.libseccomp.version"] = json!(version.to_string());

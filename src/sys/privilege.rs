@@ -3,16 +3,17 @@
 
 use rustix::process::geteuid;
 
+/// The inode of the first user namespace of the machine: PROC_USER_INIT_INO of the kernel's proc_ns.h.
+const INITIAL: u64 = 0xefff_fffd;
+
 /// Whether the caller is not root, or only that of a user namespace.
 pub fn is_limited() -> bool {
     !geteuid().is_root() || in_user_namespace()
 }
 
-/// Whether the caller is in a user namespace other than the first one of the machine. One that maps all ids to themselves
-/// looks like that one.
+/// Whether the caller is in a user namespace other than the first one of the machine. Asked for every container.
 pub fn in_user_namespace() -> bool {
-    let map = std::fs::read_to_string("/proc/thread-self/uid_map").unwrap_or_default();
-    map.split_ascii_whitespace().ne(["0", "0", "4294967295"])
+    rustix::fs::stat("/proc/thread-self/ns/user").is_ok_and(|stat| stat.st_ino != INITIAL)
 }
 
 /// Whether nobody in the caller's user namespace, nor in those below it, may set groups.

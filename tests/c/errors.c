@@ -152,6 +152,8 @@ static void other_headers(brig_runtime *runtime)
 
     options.size = sizeof options;
     EXPECT(BRIG_ERR_UNSUPPORTED, brig_container_plan(runtime, "flags", &options, &plan, &error));
+    options.flags = BRIG_CREATE_ROOTLESS | BRIG_CREATE_NOT_ROOTLESS;
+    EXPECT(BRIG_ERR_INVALID, brig_container_plan(runtime, "flags", &options, &plan, &error));
     options.flags = 0;
     options.size = 0;
     EXPECT(BRIG_ERR_INVALID, brig_container_plan(runtime, "size", &options, &plan, &error));

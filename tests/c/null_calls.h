@@ -206,6 +206,18 @@ INVALID(brig_container_process_spec(NULL, NULL, NULL));
 INVALID(brig_container_process_spec(NULL, &text, &error));
 INVALID(brig_container_process_spec(a_brig_container, NULL, &error));
 
+/* brig_container_checkpoint */
+INVALID(brig_container_checkpoint(NULL, NULL, NULL));
+INVALID(brig_container_checkpoint(NULL, &a_brig_checkpoint_options, &error));
+SURVIVES(brig_container_checkpoint(a_brig_container, NULL, &error));
+
+/* brig_container_restore */
+INVALID(brig_container_restore(NULL, NULL, NULL, NULL, NULL));
+INVALID(brig_container_restore(NULL, "null", &a_brig_restore_options, &brig_container_out, &error));
+INVALID(brig_container_restore(a_brig_runtime, NULL, &a_brig_restore_options, &brig_container_out, &error));
+SURVIVES(brig_container_restore(a_brig_runtime, "null", NULL, &brig_container_out, &error));
+INVALID(brig_container_restore(a_brig_runtime, "null", &a_brig_restore_options, NULL, &error));
+
 /* brig_container_monitor */
 INVALID(brig_container_monitor(NULL, 0, NULL, NULL));
 INVALID(brig_container_monitor(NULL, 0, &brig_monitor_out, &error));

@@ -80,13 +80,13 @@ impl Lab {
     pub fn write(&self, args: &[&str], edit: impl FnOnce(&mut Value)) -> &Self {
         if !self.rootfs().exists() {
             busybox(&self.rootfs());
+            self.hand_over();
         }
         let mut spec = if self.user.is_some() { self.rootless_spec() } else { default_spec(&self.brig) };
         spec["process"]["terminal"] = json!(false);
         spec["process"]["args"] = json!(args);
         edit(&mut spec);
         fs::write(self.bundle().join("config.json"), serde_json::to_vec_pretty(&spec).unwrap()).unwrap();
-        self.hand_over();
         self
     }
 
@@ -217,11 +217,13 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // As root, whoever has made them.
-        self.user = None;
-        let listed = self.brig(&["list", "--quiet"]);
-        for id in String::from_utf8_lossy(&listed.0.stdout).lines() {
-            self.brig(&["delete", "--force", id]);
+        // By the user, whose systemd knows them, and then by root.
+        for _ in 0..2 {
+            let listed = self.brig(&["list", "--quiet"]);
+            for id in String::from_utf8_lossy(&listed.0.stdout).lines() {
+                self.brig(&["delete", "--force", id]);
+            }
+            self.user = None;
         }
         let left = self.leftovers();
         fs::remove_dir_all(&self.path).unwrap();

@@ -11,6 +11,7 @@ mod attacks;
 mod bad_input;
 mod cgroup_paths;
 mod cgroups;
+mod checkpoint;
 mod copy_up;
 mod edit;
 mod environment;

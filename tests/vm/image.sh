@@ -15,7 +15,7 @@ kind=${2:-apparmor}
 here=$(cd "$(dirname "$0")" && pwd)
 
 packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,libseccomp2,busybox-static
-packages+=,uidmap,iproute2,procps,python3
+packages+=,uidmap,iproute2,procps,python3,criu,iptables
 case $kind in
     apparmor) packages+=,apparmor ;;
     selinux) packages+=,selinux-policy-default,policycoreutils,selinux-utils ;;

@@ -54,6 +54,9 @@ stage() {
             table-*) strip -g -o "$job/table" "$program" ;;
         esac
     done
+    mkdir -p "$job/tree$PWD/target" target
+    cc -std=c11 -D_GNU_SOURCE -O1 -static -pthread -o "$job/tree$PWD/target/checkpoint-worker" \
+        tests/oci/checkpoint/worker.c || return
     mkdir -p "$job/tree$PWD/tests/oci" "$job/tree$PWD/cli" "$job/tree$PWD/docs"
     cp -r tests/oci/plans "$job/tree$PWD/tests/oci/"
     cp -r tests/table "$job/tree$PWD/tests/"

@@ -13,13 +13,14 @@ use crate::declarations::Declarations;
 use crate::{manual, null, python};
 
 /// The sections in the order in which a reader needs them, and the module each comes from.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("Errors", "error"),
     ("The library", "library"),
     ("Runtimes", "runtime"),
     ("Containers", "container"),
     ("Processes", "process"),
     ("More programs in a container", "exec"),
+    ("Checkpoint and restore", "checkpoint"),
     ("Monitors", "monitor"),
 ];
 

@@ -2,13 +2,13 @@
 //! `brig plan`
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use super::print;
 use crate::arguments::Globals;
 use crate::error::Result;
+use crate::exit_code::ExitCode;
 use crate::ffi::CreateOptions;
 use crate::log::Log;
 

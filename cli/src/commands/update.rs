@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::value::RawValue;
@@ -13,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arguments::Globals;
 use crate::error::{Context, Result};
+use crate::exit_code::ExitCode;
 use crate::log::Log;
 use crate::size;
 

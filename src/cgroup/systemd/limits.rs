@@ -54,7 +54,7 @@ fn number(property: &str, text: &str) -> Option<Vec<Property>> {
     Some(vec![(property.to_owned(), Value::U64(value))])
 }
 
-/// A limit of no tasks at all systemd does not have; the nearest is one.
+/// A number of processes. systemd has no 0; to a container whose init is there, 1 says the same.
 fn tasks(property: &str, text: &str) -> Option<Vec<Property>> {
     number(property, if text == "0" { "1" } else { text })
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::bus::{Bus, Failure, Target};
+use self::bus::{Bus, Failure, Peer, Target};
 use self::name::Name;
 use self::value::Value;
 use super::devices::Policy;
@@ -205,7 +205,8 @@ impl Unit {
     }
 
     fn connect(&self) -> bus::Result<Bus> {
-        Bus::connect(&address(self.user), PATIENCE)
+        let (address, peer) = address(self.user);
+        Bus::connect(&address, peer, PATIENCE)
     }
 
     fn failed(&self, what: &str, failure: &Failure) -> Error {
@@ -214,18 +215,24 @@ impl Unit {
     }
 }
 
-/// Where the bus is: as sd-bus looks for it.
-fn address(user: bool) -> String {
+/// Where the bus is, as sd-bus looks for it; or, where there is no bus, systemd's own socket.
+fn address(user: bool) -> (String, Peer) {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if !user {
-        return variable("DBUS_SYSTEM_BUS_ADDRESS")
-            .unwrap_or_else(|| "unix:path=/run/dbus/system_bus_socket".to_owned());
+    let (given, directory, bus) = match user {
+        false => (variable("DBUS_SYSTEM_BUS_ADDRESS"), "/run".to_owned(), "dbus/system_bus_socket"),
+        true => {
+            let own = || format!("/run/user/{}", rustix::process::getuid().as_raw());
+            (variable("DBUS_SESSION_BUS_ADDRESS"), variable("XDG_RUNTIME_DIR").unwrap_or_else(own), "bus")
+        }
+    };
+    if let Some(given) = given {
+        return (given, Peer::Bus);
     }
-    variable("DBUS_SESSION_BUS_ADDRESS").unwrap_or_else(|| {
-        let runtime = variable("XDG_RUNTIME_DIR");
-        let runtime = runtime.unwrap_or_else(|| format!("/run/user/{}", rustix::process::getuid().as_raw()));
-        format!("unix:path={runtime}/bus")
-    })
+    let (bus, private) = (format!("{directory}/{bus}"), format!("{directory}/systemd/private"));
+    match !Path::new(&bus).exists() && Path::new(&private).exists() {
+        true => (format!("unix:path={private}"), Peer::Systemd),
+        false => (format!("unix:path={bus}"), Peer::Bus),
+    }
 }
 
 /// Properties as systemd takes them.

@@ -11,8 +11,8 @@ use super::{Home, Means, prepared, unified};
 use crate::common::{Done, Lab, skip};
 use crate::{edit, lab};
 
-/// Tries to change every cgroup that can be seen; says which it could.
-const ATTACK: &str = "for d in $(find /sys/fs/cgroup -type d); do [ -e $d/cgroup.procs ] || continue; \
+/// Tries to change the cgroups that can be seen, those of the user first of all; says which it could.
+const ATTACK: &str = "for d in /sys/fs/cgroup /sys/fs/cgroup/* $(find /sys/fs/cgroup -type d -user 0); do [ -e $d/cgroup.procs ] || continue; \
     mkdir $d/made 2>/dev/null && echo made $d; \
     for f in $d/cgroup.procs $d/cgroup.subtree_control $d/cgroup.max.depth; do \
         ( echo 0 > $f ) 2>/dev/null && echo wrote $f; done; done; echo tried";
@@ -174,7 +174,7 @@ fn cgroups_that_are_read_only_or_absent() {
         "for m in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do umount -l $m; done",
     ] {
         let command = home.command(&["run", &home.id("run")]);
-        let mut command = prepared(&command, |script| script.replace("exec", &format!("{setup}\nexec")));
+        let mut command = prepared(&home, &command, |script| script.replace("exec", &format!("{setup}\nexec")));
         assert_eq!(home.end(&mut command).success(), "ran", "{setup}");
         home.assert_clean();
     }
@@ -212,7 +212,7 @@ fn a_cgroups_path_in_the_users_part() {
     let command = home.command(&["create", &home.id("run")]);
     let outside =
         |script: &str| script.lines().filter(|line| !line.contains("cgroup.procs")).collect::<Vec<_>>().join("\n");
-    let error = home.end(&mut prepared(&command, outside)).failure();
+    let error = home.end(&mut prepared(&home, &command, outside)).failure();
     assert!(error.contains("is in no part of the tree that is delegated to us"), "{error}");
     assert!(!Path::new(&home.tree().join("a")).exists());
 }

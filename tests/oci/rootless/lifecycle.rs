@@ -89,8 +89,15 @@ fn a_whole_life_without_a_cgroup() {
             let error = home.brig(arguments).failure();
             assert!(error.contains(text), "{error}");
         }
+        let mut follows = home.command(&["events", "--interval", "50ms", &id]);
+        let log = fs::File::create(home.path.join("events")).unwrap();
+        let mut follows = follows.stderr(log).spawn().unwrap();
+        crate::common::until("it says that nothing is counted", || {
+            fs::read_to_string(home.path.join("events")).unwrap().contains("nothing is counted")
+        });
         home.brig(&["kill", "--all", &id, "KILL"]).success();
         home.await_status(&id, "stopped");
+        assert!(follows.wait().unwrap().success());
         home.brig(&["delete", &id]).success();
         assert_eq!(home.brig(&["list", "--quiet"]).success(), "");
         home.assert_clean();
@@ -147,6 +154,64 @@ fn a_life_in_a_scope_of_the_session() {
     life_with_a_cgroup(&lab, &id);
     assert_eq!(property("LoadState"), "not-found");
     lab.assert_clean();
+}
+
+/// Where there is no bus, but only systemd.
+#[test]
+fn a_session_without_a_bus() {
+    let Some((lab, _allowed)) = session() else { return };
+    let directory = lab.path.join("run");
+    fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::symlink("/run/user/1000/systemd", directory.join("systemd")).unwrap();
+    lab.write(&["cat", "/proc/self/cgroup"], |spec| edit::remove_namespace(spec, "cgroup"));
+    let id = lab.id("run");
+    let mut command = super::words(&lab.command(&["run", &id]));
+    let place = command.iter().position(|word| word.starts_with("XDG_RUNTIME_DIR=")).unwrap();
+    command[place] = format!("XDG_RUNTIME_DIR={}", directory.display());
+    let mut command = super::command(&command, &lab);
+    let seen = lab.end(&mut command).success();
+    assert!(seen.ends_with(&format!("/user.slice/brig-{id}.scope")), "{seen}");
+    lab.assert_clean();
+}
+
+/// What is made inside belongs outside to whom the mappings say; and the caller need not hear of the helpers' ends.
+#[test]
+fn owners_of_files() {
+    let home = Home::new(&Means { ids: true, ..Means::default() });
+    home.write(&["sh", "-c", "touch /tmp/a /tmp/b; chown 1000:1001 /tmp/b; stat -c %u:%g /tmp/a /tmp/b"], |spec| {
+        home.map(spec);
+        edit::writable(spec);
+        for set in ["bounding", "effective", "permitted"] {
+            spec["process"]["capabilities"][set] = json!(["CAP_CHOWN"]);
+        }
+    });
+    let command = super::words(&home.command(&["run", &home.id("run")]));
+    let deaf = ["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"].map(str::to_owned);
+    let command: Vec<_> = deaf.into_iter().chain(command).collect();
+    let seen = home.end(&mut super::command(&command, &home)).success();
+    assert_eq!(seen, "0:0\n1000:1001");
+    let owner = |name: &str| fs::metadata(home.rootfs().join("tmp").join(name)).map(|it| (it.uid(), it.gid())).unwrap();
+    assert_eq!(owner("a"), (home.uid, home.uid));
+    assert_eq!(owner("b"), (home.first + 999, home.first + 1000));
+    home.assert_nobody();
+}
+
+/// A terminal, files and a supervisor are nothing that takes root.
+#[test]
+fn a_terminal_of_a_user() {
+    let home = Home::new(&Means::default());
+    home.write(&["sh", "-c", "tty; stat -c %u:%a /dev/console; echo x > /dev/stdout"], |spec| {
+        spec["process"]["terminal"] = json!(true);
+    });
+    let line = super::words(&home.command(&["run", &home.id("run")])).join("' '");
+    let mut command = std::process::Command::new("script");
+    command.args(["--quiet", "--return", "--command", &format!("'{line}'"), "/dev/null"]);
+    let seen = home.end(command.current_dir(home.bundle()).stdin(std::process::Stdio::null())).success();
+    let lines: Vec<_> =
+        seen.lines().map(|line| line.trim_matches(['\r', '^', '@', '\0', '\u{4}', '\u{8}', 'D'])).collect();
+    assert_eq!(lines, ["/dev/pts/0", "0:620", "x"], "{seen:?}");
+    home.assert_clean();
+    home.assert_nobody();
 }
 
 /// A container that runs; its id.

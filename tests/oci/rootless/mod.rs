@@ -196,12 +196,16 @@ pub fn session() -> Option<(Lab, RwLockReadGuard<'static, ()>)> {
 }
 
 /// The same command with another script that prepares the user's view of the machine.
-pub fn prepared(command: &Command, change: impl Fn(&str) -> String) -> Command {
+pub fn prepared(lab: &Lab, command: &Command, change: impl Fn(&str) -> String) -> Command {
     let words = words(command).into_iter().map(|word| if word.starts_with("set -eu") { change(&word) } else { word });
-    let words: Vec<_> = words.collect();
-    let mut changed = Command::new(&words[0]);
-    changed.args(&words[1..]).current_dir(command.get_current_dir().unwrap()).stdin(std::process::Stdio::null());
-    changed
+    self::command(&words.collect::<Vec<_>>(), lab)
+}
+
+/// A command of these words, in a laboratory's bundle.
+pub fn command(words: &[String], lab: &Lab) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).current_dir(lab.bundle()).stdin(std::process::Stdio::null());
+    command
 }
 
 /// The words of a command.

@@ -2,11 +2,13 @@
 //! brig in a container of brig's that has a user namespace: its root is not root of the host.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::{Home, Means, words};
 use crate::common::{Lab, busybox};
 use crate::{edit, lab};
 
@@ -46,7 +48,6 @@ fn outer(lab: &Lab, edit: impl FnOnce(&mut Value)) -> String {
             "CAP_SYS_ADMIN",
             "CAP_SYS_PTRACE",
             "CAP_AUDIT_WRITE",
-            "CAP_SYS_RESOURCE",
             "CAP_MKNOD",
             "CAP_SETFCAP",
         ]);
@@ -73,7 +74,7 @@ fn inner(lab: &Lab, id: &str, rootless: bool, script: &str, edit: impl FnOnce(&m
     spec["process"]["args"] = json!(["sh", "-c", script]);
     edit(&mut spec);
     fs::write(&file, spec.to_string()).unwrap();
-    let ran = lab.brig(&["exec", "--cwd", "/inner", id, "brig", "run", "inner"]);
+    let ran = lab.brig(&["exec", "--cwd", "/inner", id, "brig", "--rootless=true", "run", "inner"]);
     assert_eq!(lab.brig(&["exec", id, "brig", "list", "--quiet"]).success(), "");
     ran.success()
 }
@@ -81,6 +82,32 @@ fn inner(lab: &Lab, id: &str, rootless: bool, script: &str, edit: impl FnOnce(&m
 fn unmasked(spec: &mut Value) {
     spec["linux"]["maskedPaths"] = json!([]);
     spec["linux"]["readonlyPaths"] = json!([]);
+}
+
+/// On a root filesystem whose files belong to root on the disk, by an ID-mapped mount to root of the user namespace, and
+/// inside to root again.
+#[test]
+fn a_root_filesystem_that_is_id_mapped() {
+    let lab = lab();
+    let image = lab.path.join("image");
+    busybox(&image);
+    let id = outer(&lab, |spec| {
+        edit::remove_namespace(spec, "user");
+        spec["linux"].as_object_mut().unwrap().remove("uidMappings");
+        spec["linux"].as_object_mut().unwrap().remove("gidMappings");
+        edit::mount(spec, "/mapped", "none", image.to_str().unwrap(), &["bind"]);
+        let mapping = json!([{ "containerID": 0, "hostID": edit::FIRST_ID, "size": 65_536 }]);
+        let mount = spec["mounts"].as_array_mut().unwrap().last_mut().unwrap();
+        (mount["uidMappings"], mount["gidMappings"]) = (mapping.clone(), mapping);
+        unmasked(spec);
+    });
+    let seen = inner(&lab, &id, false, "stat -c %u:%g /bin/busybox; touch /made && stat -c %u:%g /made", |spec| {
+        edit::user_namespace(spec);
+        spec["root"] = json!({ "path": "/mapped" });
+    });
+    assert_eq!(seen, "0:0\n0:0");
+    let made = fs::metadata(image.join("made")).unwrap();
+    assert_eq!((made.uid(), made.gid()), (0, 0));
 }
 
 /// With the namespaces and mounts of root's own configuration, and with a user namespace once more.
@@ -99,6 +126,28 @@ fn a_container_in_a_container() {
         assert!(lines[3][0].parse::<u32>().unwrap() <= 4, "{seen}");
         assert_eq!(lines[4], ["brig"]);
     }
+}
+
+/// A user who has become root of a user namespace by itself, with other namespaces or without.
+#[test]
+fn in_a_user_namespace_of_ones_own() {
+    let home = Home::new(&Means::default());
+    for flags in ["-Ur", "-Urm", "-Urmpf --mount-proc", "-UrmC", "-Urn"] {
+        let mut command = words(&home.command(&[]));
+        let place = command.iter().position(|word| word == env!("CARGO_BIN_EXE_brig")).unwrap();
+        let unshare = ["/usr/bin/unshare"].into_iter().chain(flags.split(' ')).map(str::to_owned);
+        command.splice(place..place, unshare);
+        home.write(&["sh", "-c", "id -u; cat /proc/self/uid_map; touch /sys/made 2>/dev/null || echo kept"], |spec| {
+            for list in ["uidMappings", "gidMappings"] {
+                spec["linux"][list] = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+            }
+        });
+        command.extend(["run".to_owned(), home.id("run")]);
+        let seen = home.end(&mut super::command(&command, &home)).success();
+        assert!(seen.split_whitespace().eq(["0", "0", "0", "1", "kept"]), "{flags}: {seen}");
+        home.assert_clean();
+    }
+    home.assert_nobody();
 }
 
 /// Where parts of /proc are hidden no new one may be mounted; a bind mount of it is what there is then.

@@ -4,7 +4,6 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::Command;
 use std::sync::PoisonError;
 
 use serde_json::json;
@@ -97,7 +96,7 @@ fn helpers_that_are_absent_or_fail() {
         let mut command = words(&home.command(&["run", &home.id("run")]));
         let place = command.iter().position(|word| word.starts_with("XDG_RUNTIME_DIR=")).unwrap();
         command.insert(place, format!("PATH={}", path.display()));
-        home.end(Command::new(&command[0]).args(&command[1..]).current_dir(home.bundle())).failure()
+        home.end(&mut super::command(&command, &home)).failure()
     };
     home.write(&["true"], |spec| home.map(spec));
     let error = run(&bin);
@@ -139,7 +138,7 @@ fn user_namespaces_that_are_used_up() {
     let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
     let limited = ["/usr/bin/unshare", "--user", "--map-root-user", "/bin/sh", "-c", script, "sh"].map(str::to_owned);
     command.splice(place..place, limited);
-    let error = home.end(Command::new(&command[0]).args(&command[1..]).current_dir(home.bundle())).failure();
+    let error = home.end(&mut super::command(&command, &home)).failure();
     assert!(error.contains("/linux/namespaces: fork: cannot start a process: No space left on device"), "{error}");
     assert!(error.contains("the sysctl user.max_user_namespaces is 0"), "{error}");
     home.assert_clean();
@@ -227,7 +226,7 @@ fn runtime_directories() {
             Some(directory) => command[place] = format!("XDG_RUNTIME_DIR={directory}"),
             None => command.splice(place..=place, ["-u", "XDG_RUNTIME_DIR"].map(str::to_owned)).for_each(drop),
         }
-        let error = home.end(Command::new(&command[0]).args(&command[1..]).current_dir(home.bundle())).failure();
+        let error = home.end(&mut super::command(&command, &home)).failure();
         let error = error.replace("\\\"", "\"");
         assert!(error.contains(&text), "{error} is not {text}");
         home.assert_clean();
