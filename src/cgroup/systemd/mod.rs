@@ -25,7 +25,7 @@ use super::{Host, Layout};
 use crate::error::{Error, Kind, Result};
 use crate::sys::privilege;
 
-pub(super) use self::limits::of as limits;
+pub(super) use self::limits::{files as limit_files, of as limits};
 
 /// How long systemd may take for one thing (D-Bus itself has 25 seconds for a call).
 const PATIENCE: Duration = Duration::from_secs(25);
