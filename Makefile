@@ -27,7 +27,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-vm spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-bench FORCE
+.PHONY: help demo test test-vm picture soak spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-check deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -39,14 +39,21 @@ demo: deps-test build ## Runs a real container through the C example and through
 test: deps-test build ## Runs every test, then looks for what they left behind (as root)
 	@scripts/test.sh
 
-test-vm: deps-vm build/brig ## Runs tests/oci in a guest with systemd and cgroup v2 (TESTS=filter, VM_DIR=target/vm)
+test-vm: deps-vm build/brig ## Runs tests in guests with systemd, cgroup v2, AppArmor, SELinux (TESTS=filter, VM_DIR=target/vm)
 	@tests/vm/run.sh $(TESTS)
 
 fuzz: deps-test ## Fuzzes what reads config.json for FUZZ_SECONDS (default 600)
 	@scripts/fuzz.sh
 
-spec-table: deps-test ## Writes into docs/spec.md what brig makes of each field (as root)
-	@BRIG_TABLE=update $(CARGO) test --quiet --package brig-cli --test table
+picture: deps-test build ## Runs a session and draws docs/session.svg of it (as root)
+	@. tests/lab/stage.sh && scripts/picture.py
+
+soak: deps-test build ## Makes SOAK_ROUNDS containers (default 100000) in one program, which must not grow
+	@tests/c/soak.sh $(or $(SOAK_ROUNDS),100000)
+
+spec-table: deps-vm build/brig ## Writes into docs/spec.md what brig makes of each field, here and in the guests (as root)
+	@tests/vm/run.sh --table
+	@BRIG_TABLE=update BRIG_TABLE_GUESTS=$(or $(VM_DIR),target/vm)/results $(CARGO) test --quiet --package brig-cli --test table every_field_is_honoured
 
 compare: deps-bench ## The same rows with runc and crun, into the columns beside it
 	@BRIG_TABLE=compare $(CARGO) test --quiet --package brig-cli --test table every_field_is_honoured
@@ -96,11 +103,12 @@ header: ## Writes include/brig.h from src/ffi, and what is made from it
 abi: build ## Holds header, abi/brig.map and the library's exports against each other
 	$(CARGO) xtask abi --check
 
-check: build ## Format, lints, docs, header and exports: all that is not a test
+check: deps-check build ## Format, lints, docs, header and exports: all that is not a test
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path init/Cargo.toml --check
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --no-deps --document-private-items
+	mkdir -p target/doxygen && doxygen docs/Doxyfile
 	$(CARGO) xtask header --check
 	$(CARGO) xtask abi --check
 
@@ -116,6 +124,9 @@ deps-test: ## The same for the tests and the demo
 
 deps-vm: ## The same for the tests in a guest
 	@scripts/deps.sh build test vm
+
+deps-check: ## The same for the checks
+	@scripts/deps.sh build check
 
 deps-bench: ## The same for the benchmark
 	@scripts/deps.sh build test bench

@@ -16,6 +16,9 @@ _brig() {
             ",$1")
                 cmd="brig"
                 ;;
+            brig,checkpoint)
+                cmd="brig__subcmd__checkpoint"
+                ;;
             brig,create)
                 cmd="brig__subcmd__create"
                 ;;
@@ -49,6 +52,9 @@ _brig() {
             brig,ps)
                 cmd="brig__subcmd__ps"
                 ;;
+            brig,restore)
+                cmd="brig__subcmd__restore"
+                ;;
             brig,resume)
                 cmd="brig__subcmd__resume"
                 ;;
@@ -66,6 +72,9 @@ _brig() {
                 ;;
             brig,update)
                 cmd="brig__subcmd__update"
+                ;;
+            brig__subcmd__help,checkpoint)
+                cmd="brig__subcmd__help__subcmd__checkpoint"
                 ;;
             brig__subcmd__help,create)
                 cmd="brig__subcmd__help__subcmd__create"
@@ -100,6 +109,9 @@ _brig() {
             brig__subcmd__help,ps)
                 cmd="brig__subcmd__help__subcmd__ps"
                 ;;
+            brig__subcmd__help,restore)
+                cmd="brig__subcmd__help__subcmd__restore"
+                ;;
             brig__subcmd__help,resume)
                 cmd="brig__subcmd__help__subcmd__resume"
                 ;;
@@ -125,7 +137,7 @@ _brig() {
 
     case "${cmd}" in
         brig)
-            opts="-v -h --root --log --log-format --debug --systemd-cgroup --rootless --version --help spec plan create start run exec state list ps events pause resume update kill delete features help"
+            opts="-v -h --root --log --log-format --debug --systemd-cgroup --rootless --version --help spec plan create start run exec state list ps events pause resume update checkpoint restore kill delete features help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -145,6 +157,48 @@ _brig() {
                     ;;
                 --rootless)
                     COMPREPLY=($(compgen -W "true false auto" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        brig__subcmd__checkpoint)
+            opts="-h --image-path --work-path --tcp-established --ext-unix-sk --shell-job --file-locks --lazy-pages --manage-cgroups-mode --empty-ns --auto-dedup --parent-path --leave-running --tcp-skip-in-flight --link-remap --status-fd --page-server --pre-dump --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --image-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --work-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manage-cgroups-mode)
+                    COMPREPLY=($(compgen -W "soft full strict ignore" -- "${cur}"))
+                    return 0
+                    ;;
+                --empty-ns)
+                    COMPREPLY=($(compgen -W "network" -- "${cur}"))
+                    return 0
+                    ;;
+                --parent-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --status-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --page-server)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -325,8 +379,22 @@ _brig() {
             return 0
             ;;
         brig__subcmd__help)
-            opts="spec plan create start run exec state list ps events pause resume update kill delete features help"
+            opts="spec plan create start run exec state list ps events pause resume update checkpoint restore kill delete features help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        brig__subcmd__help__subcmd__checkpoint)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -479,6 +547,20 @@ _brig() {
             return 0
             ;;
         brig__subcmd__help__subcmd__ps)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        brig__subcmd__help__subcmd__restore)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -661,6 +743,72 @@ _brig() {
                     ;;
                 -f)
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        brig__subcmd__restore)
+            opts="-b -d -h --image-path --work-path --tcp-established --ext-unix-sk --shell-job --file-locks --lazy-pages --manage-cgroups-mode --empty-ns --auto-dedup --bundle --console-socket --pidfd-socket --pid-file --preserve-fds --detach --no-subreaper --no-pivot --tcp-close --lsm-profile --lsm-mount-context --parent-path --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --image-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --work-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manage-cgroups-mode)
+                    COMPREPLY=($(compgen -W "soft full strict ignore" -- "${cur}"))
+                    return 0
+                    ;;
+                --empty-ns)
+                    COMPREPLY=($(compgen -W "network" -- "${cur}"))
+                    return 0
+                    ;;
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --console-socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pidfd-socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pid-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --preserve-fds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lsm-profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lsm-mount-context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parent-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

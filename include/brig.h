@@ -26,14 +26,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/// The first number of this header's version.
 #define BRIG_VERSION_MAJOR 0
+/// The second number of this header's version.
 #define BRIG_VERSION_MINOR 1
+/// The third number of this header's version.
 #define BRIG_VERSION_PATCH 0
 
 #ifdef __cplusplus
+/// A struct of this type with its size set, and the rest zero: all defaults.
 #define BRIG_INIT(type) ([] { type init{}; init.size = sizeof init; return init; }())
 extern "C" {
 #else
+/// A struct of this type with its size set, and the rest zero: all defaults.
 #define BRIG_INIT(type) ((type){.size = sizeof(type)})
 #endif
 
@@ -131,7 +136,10 @@ uint32_t brig_version_number(void);
 /// The version as text, such as "0.1.0". Static.
 const char *brig_version(void);
 
-/// Stores in `*json` what this build on this kernel can do: the OCI *features* structure.
+/// Stores in `*json` what this build can do: the OCI *features* structure. What of that this kernel, or this host as it is
+/// set up, does not have is in its annotation `org.brig.kernel.lacks`: JSON pointers, with a space between them, such as
+/// `/linux/selinux` or `/linux/capabilities/CAP_BPF`. `org.brig.kernel.cgroups` is v1, v2, hybrid or none, and
+/// `org.brig.kernel.lsm` lists the security modules.
 brig_status brig_features(char **json, brig_error **error);
 
 /// Stores in `*json` a config.json to start from: a shell in the rootfs directory `rootfs`.
@@ -154,8 +162,9 @@ brig_status brig_log_to_fd(int fd, uint32_t level, uint32_t format, brig_error *
 
 /* --- Runtimes --------------------------------------------------------------------------------- */
 
-/// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root).
-/// It is made, with mode 0700, when the first container is created.
+/// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root, nor "root" by $USER
+/// in a user namespace). It is made, with mode 0700, when the first container is created; in $XDG_RUNTIME_DIR,
+/// which must be the caller's, it is sticky, so that nobody cleans it away.
 brig_status brig_runtime_open(const char *root, brig_runtime **runtime, brig_error **error);
 
 /// Takes one more reference, and returns `runtime`. NULL is fine.
@@ -207,7 +216,7 @@ brig_status brig_runtime_stats(brig_runtime *runtime,
 /// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
 /// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
 /// Needs cgroup version 2 and the bus: that of the system for root, else the user's
-/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus). That of a user does not work yet.
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus); or, where there is none, systemd's own socket.
 /// Waits for systemd no longer than 25 seconds.
 #define BRIG_CREATE_SYSTEMD_CGROUP 8
 
@@ -216,6 +225,14 @@ brig_status brig_runtime_stats(brig_runtime *runtime,
 /// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
 /// such as execve, cannot be notified of then.
 #define BRIG_CREATE_SECCOMP_FD 16
+
+/// For brig_create_options: the container does without a cgroup in every hierarchy where the caller may not make
+/// one, as long as the spec neither has a linux.cgroupsPath nor limits that need it. Without this and the next one
+/// it is so unless the caller is root of the host.
+#define BRIG_CREATE_ROOTLESS 32
+
+/// For brig_create_options: a cgroup that the caller may not make is an error, whoever it is.
+#define BRIG_CREATE_NOT_ROOTLESS 64
 
 /// For brig_container_signal(): to every process of the container, not only its init.
 #define BRIG_SIGNAL_ALL 1
@@ -316,6 +333,18 @@ brig_status brig_container_resume(brig_container *container, brig_error **error)
 brig_status brig_container_update(brig_container *container,
                                   const char *resources,
                                   brig_error **error);
+
+/// The same with what the container's class of service may use (Intel RDT and its like): `intel_rdt` is the OCI
+/// `linux.intelRdt` object as JSON, with `l3CacheSchema`, `memBwSchema` and `schemata` only, and `resources` (nullable) as
+/// for brig_container_update(). Domains and resources that are not mentioned stay as they are. All or nothing: if the kernel
+/// refuses either, both are as before. A class that other containers are in changes for them as well.
+///
+/// brig_error_pointer() is relative to the object that it is about: "/l3CacheSchema", "/memory/limit".
+/// BRIG_ERR_UNSUPPORTED if the container was created without `linux.intelRdt`, since it has no class then.
+brig_status brig_container_update_rdt(brig_container *container,
+                                      const char *resources,
+                                      const char *intel_rdt,
+                                      brig_error **error);
 
 /// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be
 /// read and written. It is the one in the unified hierarchy, or if `controller` (nullable) is given, such as
@@ -464,6 +493,160 @@ brig_status brig_container_exec(brig_container *container,
 /// Stores in `*json` the `process` object of the container's config.json, to be freed with
 /// brig_string_free(): what the one of an exec may start from.
 brig_status brig_container_process_spec(brig_container *container, char **json, brig_error **error);
+
+/* --- Checkpoint and restore ------------------------------------------------------------------- */
+
+/// For brig_checkpoint_options: the container runs on afterwards.
+#define BRIG_CHECKPOINT_LEAVE_RUNNING 1
+
+/// For brig_checkpoint_options: dump the memory alone, while the container runs on; a later checkpoint with this one as
+/// `parent_path` dumps only what has changed, and stops the container for less long. The kernel has to track
+/// changes of memory (CONFIG_MEM_SOFT_DIRTY), else it is BRIG_ERR_UNSUPPORTED.
+#define BRIG_CHECKPOINT_PRE_DUMP 2
+
+/// For brig_checkpoint_options and brig_restore_options: TCP connections that are established too.
+#define BRIG_CHECKPOINT_TCP_ESTABLISHED 4
+
+/// For brig_checkpoint_options: leave out TCP connections that are being made.
+#define BRIG_CHECKPOINT_TCP_SKIP_IN_FLIGHT 8
+
+/// For brig_checkpoint_options: files that are open but were removed are linked again, under names that the restore
+/// removes.
+#define BRIG_CHECKPOINT_LINK_REMAP 16
+
+/// For brig_checkpoint_options and brig_restore_options: UNIX sockets that are connected to the outside too.
+#define BRIG_CHECKPOINT_EXT_UNIX_SK 32
+
+/// For brig_checkpoint_options and brig_restore_options: stdio may be a terminal outside of the container, to be
+/// replaced by that of the one who restores.
+#define BRIG_CHECKPOINT_SHELL_JOB 64
+
+/// For brig_checkpoint_options and brig_restore_options: file locks too.
+#define BRIG_CHECKPOINT_FILE_LOCKS 128
+
+/// For brig_checkpoint_options: hand the memory out on request, at `page_server`, and return only when all was
+/// fetched. For brig_restore_options: get it from a `criu lazy-pages` that runs in the same `work_dir`, when it is
+/// touched.
+#define BRIG_CHECKPOINT_LAZY_PAGES 256
+
+/// For brig_checkpoint_options and brig_restore_options: punch out of the images of earlier dumps, or of the restored
+/// ones, what is not needed any more.
+#define BRIG_CHECKPOINT_AUTO_DEDUP 512
+
+/// For brig_restore_options: TCP connections are restored as closed.
+#define BRIG_RESTORE_TCP_CLOSE 1024
+
+/// For brig_restore_options: as BRIG_CREATE_NO_NEW_KEYRING.
+#define BRIG_RESTORE_NO_NEW_KEYRING 2048
+
+/// For brig_restore_options: as BRIG_CREATE_SYSTEMD_CGROUP.
+#define BRIG_RESTORE_SYSTEMD_CGROUP 4096
+
+/// For `manage_cgroups`: restore the properties of those cgroups that have to be made. The default.
+#define BRIG_CGROUPS_SOFT 1
+
+/// For `manage_cgroups`: restore those of all cgroups.
+#define BRIG_CGROUPS_FULL 2
+
+/// For `manage_cgroups`: restore all, and fail if one is there already.
+#define BRIG_CGROUPS_STRICT 3
+
+/// For `manage_cgroups`: all processes are restored in the container's cgroup, and no property.
+#define BRIG_CGROUPS_IGNORE 4
+
+/// How to dump a container. BRIG_INIT(brig_checkpoint_options) and set what you need.
+typedef struct {
+    /// sizeof(brig_checkpoint_options); set it with BRIG_INIT.
+    size_t size;
+    /// The directory for the images, made with mode 0700 if it is missing (nullable if `image_fd`
+    /// is given).
+    const char *image_dir;
+    /// The directory for CRIU's log, dump.log, and what else it leaves (nullable: that of the
+    /// images).
+    const char *work_dir;
+    /// The images of an earlier dump, relative to these: only what has changed since is dumped
+    /// (nullable).
+    const char *parent_path;
+    /// The address of the `criu page-server` that takes the memory, or with
+    /// BRIG_CHECKPOINT_LAZY_PAGES that of this machine where it is handed out (nullable).
+    const char *page_server;
+    /// Any of BRIG_CHECKPOINT_*.
+    uint64_t flags;
+    /// 0, or CLONE_NEWNET: what is in the network namespace is not dumped.
+    uint64_t empty_namespaces;
+    /// The directory for the images, open, instead of a path; 0 is none.
+    int image_fd;
+    /// The port of `page_server`.
+    uint32_t page_server_port;
+    /// One of BRIG_CGROUPS_*, or 0 for the default.
+    uint32_t manage_cgroups;
+    /// Gets one NUL byte once pages can be fetched (BRIG_CHECKPOINT_LAZY_PAGES); 0 is none.
+    int status_fd;
+    /// Once this file is readable, give up when that is safe for the container: BRIG_ERR_CANCELED;
+    /// 0 is none.
+    int cancel_fd;
+    /// Zero.
+    int reserved;
+} brig_checkpoint_options;
+
+/// How to restore a container. BRIG_INIT(brig_restore_options) and set what you need.
+typedef struct {
+    /// sizeof(brig_restore_options); set it with BRIG_INIT.
+    size_t size;
+    /// The bundle: a directory with a config.json (nullable if `spec` is given).
+    const char *bundle;
+    /// The spec as JSON, instead of the bundle's config.json (nullable).
+    const char *spec;
+    /// The root filesystem, instead of the spec's root.path (nullable).
+    const char *rootfs;
+    /// The directory of the images (nullable if `image_fd` is given).
+    const char *image_dir;
+    /// The directory for CRIU's log, restore.log, and what else it leaves (nullable: that of the
+    /// images).
+    const char *work_dir;
+    /// The security profile to have instead of the former one, as `apparmor:NAME` or
+    /// `selinux:LABEL` (nullable).
+    const char *lsm_profile;
+    /// The SELinux label for mounts instead of the former one (nullable).
+    const char *lsm_mount_context;
+    /// Three files that take the place of pipes that stdin, stdout and stderr were, or of files
+    /// outside of the container; -1 for /dev/null (nullable: the caller's 0, 1, 2).
+    const int *stdio;
+    /// Any of BRIG_RESTORE_*, and those of BRIG_CHECKPOINT_* that are for a restore too.
+    uint64_t flags;
+    /// 0, or CLONE_NEWNET: the network namespace starts empty.
+    uint64_t empty_namespaces;
+    /// The root filesystem as an open directory, instead of a path; 0 is none.
+    int rootfs_fd;
+    /// The directory of the images, open, instead of a path; 0 is none.
+    int image_fd;
+    /// One of BRIG_CGROUPS_*, or 0 for the default.
+    uint32_t manage_cgroups;
+    /// Once this file is readable, give up and undo: BRIG_ERR_CANCELED; 0 is none.
+    int cancel_fd;
+} brig_restore_options;
+
+/// Writes the processes of a container that runs to images, from which brig_container_restore() continues them, here or
+/// on another machine; and ends them, unless `flags` say that they run on. The container is stopped then, to be
+/// deleted. If it fails, it runs on as before, and the message has what CRIU's log ends with.
+///
+/// A container that does not run, or is paused, is BRIG_ERR_STATE. CRIU is the program `criu` in $PATH; one that is
+/// missing, or too old for this kernel, is BRIG_ERR_UNSUPPORTED. Needs root. docs/checkpoint.md tells more.
+brig_status brig_container_checkpoint(brig_container *container,
+                                      const brig_checkpoint_options *options,
+                                      brig_error **error);
+
+/// Creates the container `id` out of images. It is that of the bundle, or of the spec, with cgroups, hooks (prestart,
+/// createRuntime) and all; but its processes come from the images, and run when this returns. Its init is the
+/// caller's child. With process.terminal it has a new terminal, to be taken with brig_container_console().
+///
+/// A directory that is no whole checkpoint, or that of a container with other mounts or namespaces, is
+/// BRIG_ERR_INVALID. If anything fails, nothing is left.
+brig_status brig_container_restore(brig_runtime *runtime,
+                                   const char *id,
+                                   const brig_restore_options *options,
+                                   brig_container **container,
+                                   brig_error **error);
 
 /* --- Monitors --------------------------------------------------------------------------------- */
 

@@ -18,8 +18,19 @@ part() {
     "$@" || failed+=("$name")
 }
 
-before=$(mktemp)
-trap 'rm -f "${before:?}"' EXIT
+schema=/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema
+features() {
+    if [ ! -e "$schema/features-schema.json" ]; then
+        echo "skip: features: Debian's package of the schema has none of them here, that of Debian 13 has: make test-vm" >&2
+        return
+    fi
+    build/brig features > "$scratch/features.json" &&
+        /usr/bin/python3 -W ignore tests/schema/features.py "$schema" "$scratch/features.json"
+}
+
+scratch=$(mktemp -d)
+before=$scratch/before
+trap 'rm -rf "${scratch:?}"' EXIT
 tests/leftovers.sh before "$before"
 
 part "unit tests and tests of the Rust side" cargo test --quiet --workspace --no-fail-fast
@@ -31,10 +42,12 @@ part "the header is what src/ffi says" cargo xtask header --check
 part "Rust clients see the C ABI and nothing else" tests/abi/surface.sh
 part "the documentation names what is there" tests/docs.sh
 part "the published schema of the specification" /usr/bin/python3 -W ignore tests/schema/check.py build/libbrig.so
+part "the features by the same schema" features
 part "install and uninstall" tests/install.sh
 part "C programs against an installed brig" tests/c/run.sh
 part "the same behaviour from C, Python and Go" tests/behaviour/run.sh
 part "the examples, from C and from Python" tests/examples.sh
+part "the guide, as a reader would follow it" tests/guide.sh
 part "nothing is left behind" tests/leftovers.sh after "$before"
 
 echo

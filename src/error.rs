@@ -101,11 +101,12 @@ pub fn place<'a>(pointer: &'a str, name: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// The text of an errno without Rust's " (os error N)".
-pub fn describe(error: &io::Error) -> Cow<'static, str> {
-    match error.raw_os_error() {
-        Some(errno) => Cow::Borrowed(nix::errno::Errno::from_raw(errno).desc()),
-        None => Cow::Owned(error.to_string()),
+/// The text of an errno as strerror(3) has it, without Rust's " (os error N)".
+pub fn describe(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((description, _)) => description.to_owned(),
+        None => text,
     }
 }
 

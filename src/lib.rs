@@ -4,13 +4,14 @@
 //! The public surface of this crate *is* the C ABI of `include/brig.h`; everything else is private, so
 //! that a Rust client, the `brig` command among them, can use nothing that a C client cannot.
 //!
-//! The way through the house (docs/design.md): `ffi → container → launch → plan → spec`; `cgroup` and
-//! `rdt` hang below `launch` and `container`; everything may use `sys` and `error`.
+//! The way through the house (docs/design.md): `ffi → container → launch → plan → spec`; `cgroup`,
+//! `criu` and `rdt` hang below `launch` and `container`; everything may use `sys` and `error`.
 
 #![deny(unsafe_code)]
 
 mod cgroup;
 mod container;
+mod criu;
 mod error;
 #[allow(unsafe_code)]
 mod ffi;

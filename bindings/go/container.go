@@ -175,6 +175,24 @@ func (c *Container) Update(resources any) error {
 	})
 }
 
+// UpdateRdt changes limits, and what the container's class of service may use: the OCI linux.intelRdt object, in the same
+// forms. All or nothing, of both.
+func (c *Container) UpdateRdt(resources, intelRdt any) error {
+	var m memory
+	defer m.free()
+	limits, err := m.json(resources)
+	if err != nil {
+		return err
+	}
+	class, err := m.json(intelRdt)
+	if err != nil {
+		return err
+	}
+	return c.call(func(object *C.brig_container, failed **C.brig_error) C.brig_status {
+		return C.brig_container_update_rdt(object, limits, class, failed)
+	})
+}
+
 // Stats is what it has used.
 func (c *Container) Stats() (*Stats, error) {
 	stats := &Stats{}

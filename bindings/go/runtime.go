@@ -189,6 +189,10 @@ type CreateOptions struct {
 	SystemdCgroup bool
 	// SeccompFD : we answer what the seccomp filter notifies of.
 	SeccompFD bool
+	// Rootless : do without cgroups where we may make none, even as root of the host.
+	Rootless bool
+	// NotRootless : take that for an error, even if we are not root of the host.
+	NotRootless bool
 }
 
 // Create creates a container: everything is set up, and its init waits for Start. If the context is done before, or
@@ -268,6 +272,8 @@ func (m *memory) createOptions(options *CreateOptions) (C.brig_create_options, e
 	given.flags |= flag(options.NoNewKeyring, C.BRIG_CREATE_NO_NEW_KEYRING)
 	given.flags |= flag(options.SystemdCgroup, C.BRIG_CREATE_SYSTEMD_CGROUP)
 	given.flags |= flag(options.SeccompFD, C.BRIG_CREATE_SECCOMP_FD)
+	given.flags |= flag(options.Rootless, C.BRIG_CREATE_ROOTLESS)
+	given.flags |= flag(options.NotRootless, C.BRIG_CREATE_NOT_ROOTLESS)
 	return given, nil
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The command line before the command's name, and how all of it is put together.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Command};
 
 use crate::commands::COMMANDS;
 use crate::error::Result;
-use crate::ffi::{LogFormat, Runtime};
+use crate::ffi::{LogFormat, Rootless, Runtime};
 use crate::log::Log;
 
 /// What goes for every command.
@@ -28,19 +29,12 @@ pub struct Globals {
     /// Let systemd make the cgroups, as scopes; cgroupsPath is slice:prefix:name then
     #[arg(long)]
     pub systemd_cgroup: bool,
-    /// Accepted for compatibility: what this user may do is found out
+    /// Do without cgroups where none may be made; auto: if not root of the host
     #[arg(long, value_name = "WHETHER", default_value = "auto")]
-    rootless: Rootless,
+    pub rootless: Rootless,
     /// Print the version
     #[arg(short, long)]
     pub version: bool,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Rootless {
-    True,
-    False,
-    Auto,
 }
 
 impl Globals {
@@ -58,8 +52,17 @@ impl Globals {
 /// The whole command line. A command's own arguments are added only when it is the one: it saves most of the time
 /// that it takes to start.
 pub fn command() -> Command {
+    with_commands(|_| true)
+}
+
+/// The same with no other commands than those whose names are in `line`, which takes half the time.
+pub fn command_for(line: &[OsString]) -> Command {
+    with_commands(|name| line.iter().any(|word| word == name))
+}
+
+fn with_commands(wanted: impl Fn(&str) -> bool) -> Command {
     let root = Globals::augment_args(Command::new("brig")).about("Runs OCI containers").args_override_self(true);
-    root.subcommands(COMMANDS.iter().map(|command| {
+    root.subcommands(COMMANDS.iter().filter(|command| wanted(command.name)).map(|command| {
         Command::new(command.name).about(command.about).args_override_self(true).defer(command.arguments)
     }))
 }

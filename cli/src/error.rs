@@ -35,11 +35,12 @@ impl Error {
     }
 }
 
-/// An errno's text without Rust's " (os error N)".
-fn describe(error: &io::Error) -> Cow<'static, str> {
-    match error.raw_os_error() {
-        Some(errno) => nix::errno::Errno::from_raw(errno).desc().into(),
-        None => error.to_string().into(),
+/// An errno's text as strerror(3) has it, without Rust's " (os error N)".
+fn describe(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((description, _)) => description.to_owned(),
+        None => text,
     }
 }
 

@@ -4,7 +4,6 @@
 //! One loop over poll(2), without threads or signal handlers: signals are blocked and read from a file.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::process::ExitCode;
 
 use nix::libc;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -12,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::error::{Context, Result};
+use crate::exit_code::ExitCode;
 use crate::fault;
 use crate::ffi::{Exit, Process};
 use crate::notify::Proxy;

@@ -76,6 +76,7 @@ impl Flags {
             no_pivot: self.no_pivot,
             no_new_keyring: self.no_new_keyring,
             systemd_cgroup: globals.systemd_cgroup,
+            rootless: globals.rootless,
             cancel: Some(signals.as_fd()),
         };
         let new = match additions.notify {

@@ -2,10 +2,11 @@
 //! The `brig` command: an OCI runtime's command line over libbrig, and a client of its C ABI like any other.
 //!
 //! The way through: `argv` and `arguments` understand the command line, `commands` has a file for each
-//! command, and these call `ffi`, the library made safe. `launch` is what create and run share, `handover` what exec
-//! shares with both; `foreground` and `terminal` are what run and exec do until the process ends.
+//! command, and these call `ffi`, the library made safe. `launch` is what create and run share, `images` what checkpoint and
+//! restore share, `handover` what goes out of all of them; `foreground` and `terminal` are what run and exec do until the process ends.
 
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), no_main)]
 
 mod activation;
 mod arguments;
@@ -15,12 +16,14 @@ mod commands;
 mod documents;
 mod environment;
 mod error;
+mod exit_code;
 mod fault;
 #[allow(unsafe_code)]
 mod ffi;
 mod foreground;
 mod guard;
 mod handover;
+mod images;
 mod launch;
 mod log;
 mod notify;
@@ -34,16 +37,25 @@ mod terminal;
 mod usage;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::{ArgMatches, FromArgMatches};
 
 use arguments::Globals;
+use exit_code::ExitCode;
 use log::Log;
 
-fn main() -> ExitCode {
+/// The tests have an entry of their own.
+#[cfg(test)]
+fn main() {
+    run();
+}
+
+/// All that this program does. `ffi::start` calls it.
+fn run() -> ExitCode {
     let line = argv::with_two_dashes(std::env::args_os().collect());
-    match arguments::command().try_get_matches_from(&line) {
+    // Where this fails, or asks for help, all commands have a say.
+    let understood = arguments::command_for(&line).try_get_matches_from(&line);
+    match understood.or_else(|_| arguments::command().try_get_matches_from(&line)) {
         Ok(mut matches) => {
             let status = commands::failure(matches.subcommand_name());
             obey(&mut matches).unwrap_or_else(|(log, error)| failed(&log, &error.to_string(), status))

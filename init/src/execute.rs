@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The registers, and for each step of the vocabulary what does it.
 
+use core::ffi::CStr;
+
 use brig_wire::{GATE, LastWord, Message, STATE, Step, kind};
 use linux_raw_sys::general::{CLONE_NEWNS, O_CLOEXEC, O_DIRECTORY, O_PATH};
 use linux_raw_sys::net::{AF_NETLINK, SOCK_RAW};
@@ -73,7 +75,7 @@ impl Init {
                 supervise::fork(held(&self.channel)?, self.step, flags, Fd::adopt(exit), cgroup)
             }
             Step::Sync { point } => self.synchronize(point),
-            Step::BecomeRoot {} => namespace::become_root(),
+            Step::BecomeRoot { keep_groups } => namespace::become_root(keep_groups != 0),
             Step::TimeOffsets { text } => namespace::write_self(held(&self.proc)?, c"timens_offsets", text),
             Step::NetSocket {} => self.open_network(),
             Step::LoopbackUp {} => namespace::loopback_up(),
@@ -87,6 +89,9 @@ impl Init {
             Step::RootPropagation { propagation, recursive } => mount::set_root_propagation(propagation, recursive),
             Step::NewMount { fstype, source, options, attrs } => {
                 keep(&mut self.mount, mount::new(fstype, source, options.iter(), attrs, &mut self.text))
+            }
+            Step::NewMountOrClone { fstype, source, attrs, path } => {
+                keep(&mut self.mount, mount::new_or_clone(fstype, source, attrs, path, &mut self.text))
             }
             Step::Resemble { path, flags } => {
                 copy::resemble(held(&self.root)?, held(&self.mount)?, path, flags, &mut self.text)
@@ -106,6 +111,11 @@ impl Init {
                 mount::set_root(&mount)?;
                 keep(&mut self.root, Ok(mount))
             }
+            Step::SetRootAt { path } => {
+                let mount = take(&mut self.mount)?;
+                mount::set_root_at(&mount, path)?;
+                keep(&mut self.root, Ok(mount))
+            }
             Step::RootAttr { set, clear, propagation, recursive } => {
                 mount::set_attributes(held(&self.root)?, set, clear, propagation, recursive)
             }
@@ -114,6 +124,8 @@ impl Init {
                 mount::set_attributes(&mount, set, clear, propagation, recursive)
             }
             Step::Mkdir { path, mode } => file::make_directory(held(&self.root)?, path, mode),
+            Step::ShowDirectory { path } => self.show_directory(path),
+            Step::Touch { path } => file::touch(held(&self.root)?, path),
             Step::Symlink { path, target, replace } => file::make_link(held(&self.root)?, path, target, replace),
             Step::Device { path, mode, major, minor, uid, gid } => {
                 file::make_device(held(&self.root)?, path, mode, (major, minor), (uid, gid))
@@ -270,6 +282,13 @@ impl Init {
         let (master, peer) = console::open(held(&self.root)?, rows, columns, uid)?;
         self.tty = Some(peer);
         self.say(kind::CONSOLE, 0, Some(&master))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn show_directory(&self, path: &CStr) -> Outcome {
+        let directory = mount::open_inside(held(&self.root)?, path)?;
+        self.say(kind::DIRECTORY, 0, Some(&directory))
     }
 
     fn end_hooks(&self) -> Outcome {

@@ -5,7 +5,9 @@
 use core::ffi::CStr;
 
 use brig_wire::Act;
-use linux_raw_sys::general::{AT_EMPTY_PATH, O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFDIR, S_IFMT, statfs};
+use linux_raw_sys::general::{
+    AT_EMPTY_PATH, O_DIRECTORY, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, statfs,
+};
 
 use crate::control::{During, Failure, Outcome};
 use crate::resolve;
@@ -41,6 +43,18 @@ pub fn filesystem(fd: &Fd) -> Result<u32> {
 pub fn make_directory(root: &Fd, path: &CStr, mode: u32) -> Outcome {
     match resolve::open(root, path, O_PATH | O_DIRECTORY, 0) {
         Err(Errno::ENOENT) => resolve::make(root, path.to_bytes(), S_IFDIR | mode & !S_IFMT),
+        result => result,
+    }
+    .map(drop)
+    .during(Act::Create)
+}
+
+/// An empty file at `path` inside the root, unless there is something.
+#[cold]
+#[inline(never)]
+pub fn touch(root: &Fd, path: &CStr) -> Outcome {
+    match resolve::open(root, path, O_PATH, 0) {
+        Err(Errno::ENOENT) => resolve::make(root, path.to_bytes(), S_IFREG | 0o644),
         result => result,
     }
     .map(drop)

@@ -36,6 +36,20 @@ pub fn new<'o>(
     configure(&fs, source, options, attributes).inspect_err(|_| read_log(&fs, log))
 }
 
+/// A new filesystem, or where that is not permitted a read-only clone of the host's.
+#[cold]
+#[inline(never)]
+pub fn new_or_clone(fstype: &CStr, source: &CStr, attributes: u32, path: &CStr, log: &mut Text) -> Outcome<Fd> {
+    match new(fstype, source, core::iter::empty(), attributes, log) {
+        Err(failure) if failure.errno == Errno::EPERM.into_raw() => {
+            let tree = clone_host(path, 1)?;
+            set_attributes(&tree, u64::from(attributes | MOUNT_ATTR_RDONLY), 0, 0, 1)?;
+            Ok(tree)
+        }
+        result => result,
+    }
+}
+
 fn configure<'o>(fs: &Fd, source: &CStr, options: impl Iterator<Item = &'o CStr>, attributes: u32) -> Outcome<Fd> {
     if !source.is_empty() {
         let set = fsconfig_command::FSCONFIG_SET_STRING as u32;
@@ -177,6 +191,13 @@ pub fn attach_file(root: &Fd, file: &Fd, target: &CStr) -> Outcome {
 pub fn set_root(mount: &Fd) -> Outcome {
     let top = sys::open(c"/", O_PATH | O_DIRECTORY).during(Act::OpenTarget)?;
     place(mount, &top)
+}
+
+/// Attaches `mount` on the directory `path` of the host.
+#[cold]
+#[inline(never)]
+pub fn set_root_at(mount: &Fd, path: &CStr) -> Outcome {
+    place(mount, &sys::open(path, O_PATH | O_DIRECTORY).during(Act::OpenTarget)?)
 }
 
 /// Makes `root` the root of the mount namespace, and unmounts the old one.

@@ -47,11 +47,13 @@ pub fn fork(channel: &Fd, step: u32, flags: u64) -> Outcome {
 }
 
 /// Becomes root of a user namespace. Where setgroups(2) is denied (user_namespaces(7)) the groups stay.
-pub fn become_root() -> Outcome {
+pub fn become_root(keep_groups: bool) -> Outcome {
     sys::setresgid(0, 0, 0).during(Act::SetGid)?;
-    match sys::setgroups(&[]) {
-        Err(Errno::EPERM) => {}
-        result => result.during(Act::SetGroups)?,
+    if !keep_groups {
+        match sys::setgroups(&[]) {
+            Err(Errno::EPERM) => {}
+            result => result.during(Act::SetGroups)?,
+        }
     }
     sys::setresuid(0, 0, 0).during(Act::SetUid)
 }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::dir::{self, Dir};
 use super::{Cgroup, Place, filter};
 use crate::error::{Context, Error, Kind, Result, describe};
-use crate::sys::bpf;
+use crate::sys::{bpf, privilege};
 
 const POINTER: &str = "/linux/resources/devices";
 
@@ -214,6 +214,7 @@ pub(super) fn enforce(cgroup: &Cgroup, policy: &Policy, former: Former) -> Resul
         (Some(place), _) if former == Former::Ours => change_list(place, policy),
         (Some(place), _) => write_list(place, policy, None),
         (None, Some(place)) => attach(place, policy),
+        (None, None) if cgroup.is_denied() || privilege::is_limited() => Ok(()),
         (None, None) => {
             let why = "this host has neither the devices cgroup controller nor the unified hierarchy";
             return Err(Error::new(Kind::Unsupported, format!("{POINTER}: {why}")).at(POINTER));
@@ -222,19 +223,12 @@ pub(super) fn enforce(cgroup: &Cgroup, policy: &Policy, former: Former) -> Resul
     match result {
         // Nobody can set a filter out of a user namespace. Nobody can make device nodes there either, and those
         // that are there are guarded by their owners and modes.
-        Err(error) if error.errno == libc::EPERM && in_user_namespace() => {
+        Err(error) if error.errno == libc::EPERM && privilege::is_limited() => {
             log::debug!("no device filter in a user namespace: {}", error.message);
             Ok(())
         }
         other => other,
     }
-}
-
-/// Whether the caller is not root, or only that of a user namespace.
-pub(super) fn in_user_namespace() -> bool {
-    let map = dir::read_whole("/proc/self/uid_map").unwrap_or_default();
-    let map = String::from_utf8_lossy(&map);
-    !rustix::process::geteuid().is_root() || map.split_ascii_whitespace().ne(["0", "0", "4294967295"])
 }
 
 /// Version 1, over a former policy; puts that back if the kernel refuses the new one. Where it allows all by default, its

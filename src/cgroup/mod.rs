@@ -19,6 +19,7 @@ mod host;
 mod path;
 mod processes;
 mod resources;
+mod restore;
 mod stats;
 mod systemd;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use self::events::{LEVEL, OomCounts, PressureSource, TRIGGER_STALL};
 pub(crate) use self::host::{Hierarchy, Host, Layout, Version, unescape};
 pub(crate) use self::stats::Stats;
 use crate::error::{Context, Error, Kind, Result};
+use crate::sys::privilege;
 
 /// How long `remove` and `kill` wait for processes that are dying.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -49,6 +51,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cgroup {
     places: Vec<Place>,
+    /// Where this user may make none, and does without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    denied: Vec<Place>,
     /// The scope whose cgroup it is, with the systemd driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unit: Option<systemd::Unit>,
@@ -68,7 +73,10 @@ pub(crate) struct Place {
 
 impl Cgroup {
     /// Computes the container's path in every hierarchy; touches nothing. The rules are those of [`path`].
-    pub(crate) fn plan(host: &Host, cgroups_path: Option<&Path>, id: &str) -> Result<Self> {
+    ///
+    /// A user who is `limited` has no cgroup in the hierarchies where it may not make one: in none at all, if the
+    /// specification names none.
+    pub(crate) fn plan(host: &Host, cgroups_path: Option<&Path>, id: &str, limited: bool) -> Result<Self> {
         let wish = path::Wish::new(cgroups_path, id)?;
         let place = |hierarchy: &Hierarchy| Place {
             version: hierarchy.version,
@@ -77,7 +85,32 @@ impl Cgroup {
             path: wish.path_in(hierarchy),
             made: None,
         };
-        Ok(Self { places: host.hierarchies().iter().map(place).collect(), unit: None })
+        let all = host.hierarchies().iter();
+        if !limited {
+            return Ok(Self { places: all.map(place).collect(), ..Self::default() });
+        }
+        let (may, may_not) =
+            all.partition::<Vec<_>, _>(|hierarchy| path::may_make(hierarchy, &wish.path_in(hierarchy)));
+        let of = |list: Vec<&Hierarchy>| list.into_iter().map(place).collect::<Vec<_>>();
+        let result = Self { places: of(may), denied: of(may_not), unit: None };
+        if let Some(denied) = result.denied.last()
+            && wish.is_explicit()
+            && result.places.is_empty()
+        {
+            let why = format!("cgroup {} is in no part of the tree that is delegated to us", denied.path.display());
+            return Err(Error { errno: libc::EACCES, ..Error::config(path::POINTER, why).kind(Kind::Failed) });
+        }
+        Ok(result)
+    }
+
+    /// Whether there are hierarchies that this user can have no cgroup in.
+    pub(crate) fn is_denied(&self) -> bool {
+        !self.denied.is_empty()
+    }
+
+    /// Whether there is no cgroup at all.
+    pub(crate) fn is_nowhere(&self) -> bool {
+        self.places.is_empty()
     }
 
     /// The same with the systemd driver: `cgroups_path` is `slice:prefix:name`, and `annotations` may set properties of
@@ -96,7 +129,7 @@ impl Cgroup {
             path: hierarchy.mount_point.join(&path),
             made: None,
         };
-        Ok(Self { places: host.hierarchies().iter().map(place).collect(), unit: Some(unit) })
+        Ok(Self { places: host.hierarchies().iter().map(place).collect(), unit: Some(unit), ..Self::default() })
     }
 
     /// With the systemd driver: has the scope made around init, process `pid`, with these limits. Else does nothing.
@@ -117,6 +150,17 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Whether it is a scope of systemd's.
+    pub(crate) fn is_scope(&self) -> bool {
+        self.unit.is_some()
+    }
+
+    /// Has systemd bring one more process, which is elsewhere, into the scope.
+    pub(crate) fn attach(&self, pid: i32) -> Result<()> {
+        let (Some(unit), Some(place)) = (&self.unit, self.unified()) else { return Ok(()) };
+        unit.attach(&place.path, pid)
+    }
+
     /// Whether the host tells init when to go on, since it joins cgroups or is brought into one.
     pub(crate) fn is_awaited(&self) -> bool {
         self.unit.is_some() || self.joined().next().is_some()
@@ -128,10 +172,10 @@ impl Cgroup {
         self.places.iter().map(|place| (place.controllers.as_str(), place.path.as_path()))
     }
 
-    /// The path in this hierarchy, which must be one of the host that was planned for.
-    pub(crate) fn directory_in(&self, hierarchy: &Hierarchy) -> PathBuf {
+    /// The path in this hierarchy of the host that was planned for, if there is to be a cgroup.
+    pub(crate) fn directory_in(&self, hierarchy: &Hierarchy) -> Option<PathBuf> {
         let same = |place: &&Place| place.mount_point == hierarchy.mount_point;
-        self.places.iter().find(same).map(|place| place.path.clone()).unwrap_or_default()
+        self.places.iter().find(same).map(|place| place.path.clone())
     }
 
     /// Makes the cgroup in every hierarchy of this version, or in none. One that exists is taken if nobody is in it.
@@ -207,6 +251,18 @@ impl Cgroup {
         self.unified().filter(|place| place.made.is_some()).map(Place::open).transpose()
     }
 
+    /// Says of the failure to clone a process into that cgroup what an ordinary user has to know.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match self.unified().filter(|_| error.errno == libc::EACCES && privilege::is_limited()) {
+            Some(place) => {
+                let path = place.path.display();
+                let why = "whoever starts it must be in the part of the tree that is delegated to the user";
+                Error { message: format!("{} in cgroup {path} ({why})", error.message), ..error }
+            }
+            None => error,
+        }
+    }
+
     /// The cgroup in the hierarchy that has this controller.
     pub(crate) fn directory_with(&self, controller: &str) -> Result<Option<OwnedFd>> {
         self.with_controller(controller).map(Place::open).transpose()
@@ -263,6 +319,12 @@ impl Cgroup {
     /// The place in the unified hierarchy.
     fn unified(&self) -> Option<&Place> {
         self.places.iter().find(|place| place.version == Version::V2)
+    }
+
+    /// Where this user may not have the cgroup that a controller needs.
+    fn denied_with(&self, name: &str) -> Option<&Place> {
+        let unified = if name == "blkio" { "io" } else { name };
+        self.denied.iter().find(|place| place.has(if place.version == Version::V1 { name } else { unified }))
     }
 
     /// The place where this controller is: in version 1 by this name, else in the unified hierarchy

@@ -14,6 +14,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+
 use super::host::{Hierarchy, Version};
 use crate::error::{Error, Kind, Result};
 
@@ -25,6 +27,7 @@ const NAME_MAX: usize = 255;
 
 /// A checked `cgroupsPath`, the same for all hierarchies.
 pub(super) struct Wish {
+    explicit: bool,
     absolute: bool,
     relative: PathBuf,
 }
@@ -35,7 +38,7 @@ impl Wish {
         match cgroups_path.filter(|path| !path.as_os_str().is_empty()) {
             Some(path) => {
                 let relative = clean(path).map_err(|why| Error::config(POINTER, why))?;
-                Ok(Self { absolute: path.is_absolute(), relative })
+                Ok(Self { explicit: true, absolute: path.is_absolute(), relative })
             }
             None => {
                 let bad = |why| Error::new(Kind::Invalid, format!("container id {id:?} cannot name a cgroup: {why}"));
@@ -43,9 +46,14 @@ impl Wish {
                 if relative.components().count() != 1 || id.contains('/') {
                     return Err(bad("it must be one name"));
                 }
-                Ok(Self { absolute: false, relative })
+                Ok(Self { explicit: false, absolute: false, relative })
             }
         }
+    }
+
+    /// Whether config.json has it.
+    pub(super) fn is_explicit(&self) -> bool {
+        self.explicit
     }
 
     /// The full path in `hierarchy`.
@@ -57,6 +65,18 @@ impl Wish {
         };
         hierarchy.mount_point.join(below).join(&self.relative)
     }
+}
+
+/// Whether the caller may make this cgroup, and in the unified hierarchy bring a process from its own cgroup there
+/// (cgroup-v2.rst, "Delegation Containment").
+pub(super) fn may_make(hierarchy: &Hierarchy, path: &Path) -> bool {
+    let may_write = |path: &Path| accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
+    let mount_point = hierarchy.mount_point.as_path();
+    let inside = |path: &&Path| path.starts_with(mount_point);
+    let Some(first) = path.ancestors().take_while(inside).find(|path| path.exists()) else { return false };
+    let own = mount_point.join(&hierarchy.own);
+    let common = path.ancestors().skip(1).take_while(inside).find(|path| own.starts_with(path)).unwrap_or(mount_point);
+    may_write(first) && (hierarchy.version == Version::V1 || may_write(&common.join("cgroup.procs")))
 }
 
 /// A path that starts at a container's own cgroup and does not leave it. It may be that cgroup itself.

@@ -72,7 +72,11 @@ impl Cgroup {
     /// Freezes or thaws the container, and waits until that is done.
     pub(crate) fn freeze(&self, frozen: bool) -> Result<()> {
         let Some(place) = self.freezer() else {
-            return Err(Error::new(Kind::Unsupported, "this host has no freezer cgroup controller"));
+            let text = match self.is_denied() {
+                true => "without a cgroup of its own nothing can be frozen, and none is delegated to us",
+                false => "this host has no freezer cgroup controller",
+            };
+            return Err(Error::new(Kind::Unsupported, text));
         };
         let deadline = Instant::now() + FREEZE_PATIENCE;
         let mut pause = Duration::from_micros(100);
@@ -107,7 +111,7 @@ impl Cgroup {
 
     /// The unified hierarchy where its freezer is (Linux 5.2; frozen processes can be killed and traced), else
     /// version 1's controller.
-    fn freezer(&self) -> Option<&Place> {
+    pub(super) fn freezer(&self) -> Option<&Place> {
         let unified = self
             .unified()
             .filter(|place| rustix::fs::access(place.path.join("cgroup.freeze"), rustix::fs::Access::EXISTS).is_ok());

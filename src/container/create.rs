@@ -2,14 +2,14 @@
 //! create: from the caller's options to a spec, a plan, and the launch.
 
 use std::borrow::Cow;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 use serde_json::value::RawValue;
 
 use super::lock::Lock;
@@ -21,6 +21,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::launch::{self, Record};
 use crate::plan::{self, Plan, seccomp};
 use crate::rdt::Rdt;
+use crate::sys::privilege;
 use crate::{spec, time};
 
 /// What the caller asks for.
@@ -48,18 +49,20 @@ pub struct CreateOptions<'a> {
     pub systemd_cgroup: bool,
     /// The caller takes the listener of a seccomp filter that has no socket to send it to.
     pub takes_listener: bool,
+    /// Whether it may do without cgroups; `None`: if the caller is not root of the host.
+    pub rootless: Option<bool>,
     /// Readable: give up.
     pub cancel: Option<BorrowedFd<'a>>,
 }
 
 /// Everything that is known before the host is touched.
-struct Prepared {
-    spec: Spec,
-    process: Box<RawValue>,
-    bundle: PathBuf,
-    cgroup: Cgroup,
-    rdt: Option<Rdt>,
-    plan: Plan,
+pub(super) struct Prepared {
+    pub(super) spec: Spec,
+    pub(super) process: Box<RawValue>,
+    pub(super) bundle: PathBuf,
+    pub(super) cgroup: Cgroup,
+    pub(super) rdt: Option<Rdt>,
+    pub(super) plan: Plan,
 }
 
 impl Container {
@@ -97,7 +100,7 @@ impl Container {
 }
 
 impl Prepared {
-    fn read(runtime: &Runtime, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
+    pub(super) fn read(runtime: &Runtime, id: &str, options: &CreateOptions<'_>) -> Result<Self> {
         let bundle = bundle(options)?;
         let text = options.spec.map_or_else(|| config(&bundle).map(Cow::Owned), |text| Ok(Cow::Borrowed(text)))?;
         let cache = runtime.seccomp_cache();
@@ -112,10 +115,11 @@ impl Prepared {
         };
         let process = parts?.process()?;
         let host = Host::detect()?;
+        let limited = privilege::is_limited();
         let cgroups_path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
         let cgroup = match options.systemd_cgroup {
             true => Cgroup::plan_scope(&host, cgroups_path, id, spec.annotations().as_ref())?,
-            false => Cgroup::plan(&host, cgroups_path, id)?,
+            false => Cgroup::plan(&host, cgroups_path, id, options.rootless.unwrap_or(limited))?,
         };
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
             cgroup.check(resources)?;
@@ -132,6 +136,7 @@ impl Prepared {
             resctrl: rdt.is_some(),
             seccomp_cache: Some(&cache),
             privileged: rustix::process::geteuid().is_root(),
+            limited,
             no_pivot: options.no_pivot,
             extra_files: options.fds.len(),
             supervised: options.supervised,
@@ -140,7 +145,7 @@ impl Prepared {
         };
         let plan = plan::compile(&spec, &inputs, filter)?;
         if let Some(rootfs) = &plan.rootfs {
-            check_rootfs(rootfs)?;
+            check_rootfs(rootfs, &spec)?;
         }
         Ok(Self { spec, process, bundle, cgroup, rdt, plan })
     }
@@ -164,16 +169,43 @@ fn config(bundle: &Path) -> Result<Vec<u8>> {
 }
 
 /// Only a courtesy, so that the common mistake is told before anything is touched: init opens it anew, once.
-fn check_rootfs(rootfs: &Path) -> Result<()> {
+fn check_rootfs(rootfs: &Path, spec: &Spec) -> Result<()> {
     let what = || format!("/root/path: cannot open the root filesystem {}", rootfs.display());
     let metadata = fs::metadata(rootfs).context(what).map_err(|error| error.kind(Kind::Config).at("/root/path"))?;
-    if metadata.is_dir() {
-        return Ok(());
+    if !metadata.is_dir() {
+        return Err(Error::config("/root/path", format!("{} is not a directory", rootfs.display())));
     }
-    Err(Error::config("/root/path", format!("{} is not a directory", rootfs.display())))
+    if is_closed(&metadata, spec) {
+        let why = format!("root of the user namespace cannot enter the root filesystem {}", rootfs.display());
+        let (owner, mode) = (format!("{}:{}", metadata.uid(), metadata.gid()), metadata.mode() & 0o7777);
+        let error = Error::config("/root/path", format!("{why}, which belongs to {owner} and has mode {mode:04o}"));
+        return Err(Error { errno: libc::EACCES, ..error });
+    }
+    Ok(())
 }
 
-fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup: Cgroup, plan: &Plan) -> Record {
+/// Whether root of the new user namespace is surely kept out of a directory: it is not its owner, and may override its mode
+/// only where its owner is mapped (capabilities(7)).
+fn is_closed(directory: &Metadata, spec: &Spec) -> bool {
+    let Some(linux) = spec.linux() else { return false };
+    let maps = |map: &Option<Vec<LinuxIdMapping>>, id: u32| {
+        let range = |one: &LinuxIdMapping| (one.host_id()..=one.host_id().saturating_add(one.size() - 1)).contains(&id);
+        map.iter().flatten().any(range)
+    };
+    let uids = linux.uid_mappings();
+    let is_new = uids.as_ref().is_some_and(|uids| !uids.is_empty());
+    // Its group may be the user's, and with an access control list the bits of the group are those of others too.
+    is_new && !maps(uids, directory.uid()) && directory.mode() & 0o011 == 0
+}
+
+pub(super) fn record(
+    id: &str,
+    spec: &Spec,
+    process: Box<RawValue>,
+    bundle: PathBuf,
+    cgroup: Cgroup,
+    plan: &Plan,
+) -> Record {
     let hooks = spec.hooks().as_ref();
     Record {
         version: Record::version(),
@@ -188,6 +220,7 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
         rdt: None,
         shares_pids: !plan.namespaces.makes(LinuxNamespaceType::Pid),
         namespaces: plan.namespaces.flags(),
+        joined: plan.namespaces.flags() & !plan.namespaces.new,
         after_gate: plan::places_after_gate(&plan.steps),
         process: Some(process),
         common: plan.common.clone(),
@@ -202,14 +235,14 @@ fn record(id: &str, spec: &Spec, process: Box<RawValue>, bundle: PathBuf, cgroup
 }
 
 /// The container's directory, new and locked; removed again unless kept.
-struct Directory {
+pub(super) struct Directory {
     path: PathBuf,
     _lock: Lock,
     keep: bool,
 }
 
 impl Directory {
-    fn make(runtime: &Runtime, id: &str) -> Result<Self> {
+    pub(super) fn make(runtime: &Runtime, id: &str) -> Result<Self> {
         let path = runtime.directory(id);
         let make = || fs::DirBuilder::new().mode(0o700).create(&path);
         let made = match make() {
@@ -228,7 +261,12 @@ impl Directory {
         }
     }
 
-    fn keep(mut self) {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn keep(mut self) {
         self.keep = true;
     }
 }

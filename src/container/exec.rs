@@ -59,6 +59,7 @@ impl Container {
             cgroup: below.as_ref().unwrap_or(&record.cgroup),
             resctrl: record.rdt.is_some(),
             common: &record.common,
+            groups: plan::Groups::asked(&record.annotations),
             filter: filter.as_ref(),
             keyring: record.keyring.then_some(record.id.as_str()),
         };

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a container is over time: created, found again, started, joined, signalled, paused, deleted.
+//! What a container is over time: created, found again, started, joined, signalled, paused, dumped, restored, deleted.
 
+mod checkpoint;
 mod create;
 mod exec;
 mod lock;
 mod monitor;
 mod pause;
 mod process;
+mod restore;
 mod runtime;
 mod stats;
 mod status;
@@ -17,10 +19,12 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use checkpoint::CheckpointOptions;
 pub use create::CreateOptions;
 pub use exec::ExecOptions;
 pub use monitor::{Kinds, Monitor};
 pub use process::{Exit, Process};
+pub use restore::RestoreOptions;
 pub use runtime::Runtime;
 
 use crate::error::{Error, Kind, Result};
@@ -46,10 +50,13 @@ impl Container {
     pub fn open(runtime: Arc<Runtime>, id: &str) -> Result<Self> {
         runtime::check_id(id)?;
         let container = Self { runtime, id: id.to_owned(), init: Mutex::default(), takes_listener: false };
-        if !container.directory().is_dir() {
-            return Err(missing());
+        match std::fs::metadata(container.directory()) {
+            Ok(metadata) if metadata.is_dir() => Ok(container),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(Error::os(format!("cannot open {}", container.directory().display()), error))
+            }
+            _ => Err(missing()),
         }
-        Ok(container)
     }
 
     /// The OCI state as JSON.
@@ -122,6 +129,13 @@ impl Container {
     }
 
     fn signal_all(&self, record: &Record, signal: i32) -> Result<()> {
+        if record.cgroup.is_nowhere() {
+            let init = self.live_init(record)?;
+            return match signal {
+                libc::SIGKILL => init.signal(signal),
+                _ => pause::signal(record, signal),
+            };
+        }
         let somebody = match signal {
             libc::SIGKILL if record.cgroup.processes()?.is_empty() => false,
             // Those that are forked meanwhile as well.

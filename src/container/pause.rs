@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::lock::Starting;
 use super::{Container, Status, status, stopped};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::launch::Record;
+use crate::sys::{namespace, pidfd};
 
 impl Container {
     /// Freezes all processes.
@@ -47,8 +48,33 @@ impl Container {
 
     /// The pids of all processes, as a JSON array.
     pub fn processes(&self) -> Result<String> {
-        Ok(json!(self.record()?.cgroup.processes()?).to_string())
+        Ok(json!(processes(&self.record()?)?).to_string())
     }
+}
+
+/// All processes of a container. Without a cgroup they are those of its pid namespace.
+pub fn processes(record: &Record) -> Result<Vec<i32>> {
+    let alone = record.init.as_ref().filter(|_| record.cgroup.is_nowhere());
+    match alone {
+        None => record.cgroup.processes(),
+        Some(init) if init.open()?.is_none() => Ok(Vec::new()),
+        Some(init) if record.shares_pids => Ok(vec![init.pid]),
+        Some(init) => namespace::members(init.pid, "pid").context(|| "cannot list the processes of its pid namespace"),
+    }
+}
+
+/// Sends a signal to all processes of a container without a cgroup.
+pub fn signal(record: &Record, signal: i32) -> Result<()> {
+    let held: Vec<_> = processes(record)?.into_iter().filter_map(|pid| Some((pid, pidfd::open(pid).ok()?))).collect();
+    // Held before they are looked up again, so that a number that went to a stranger meanwhile is not hit.
+    let still = processes(record)?;
+    for (pid, pidfd) in held.iter().filter(|(pid, _)| still.contains(pid)) {
+        match pidfd::signal(pidfd, signal) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+            result => result.context(|| format!("cannot send signal {signal} to process {pid}"))?,
+        }
+    }
+    Ok(())
 }
 
 /// A process in a frozen cgroup of version 1 hears of its death only when it is thawed.

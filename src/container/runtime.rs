@@ -2,13 +2,14 @@
 //! A state directory, and the containers in it.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
 use super::status;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result, describe};
+use crate::sys::privilege;
 
 /// Not a container's id, since those have no '@': compiled seccomp filters.
 const SECCOMP_CACHE: &str = "@seccomp";
@@ -20,23 +21,23 @@ const NOTIFY: &str = "@notify";
 /// A state directory.
 pub struct Runtime {
     root: PathBuf,
+    /// Whether it is in a directory that others clean up.
+    temporary: bool,
 }
 
 impl Runtime {
     /// Opens the state directory; it need not exist yet.
     pub fn open(root: Option<&Path>) -> Result<Self> {
+        let temporary = root.is_none() && !is_root_of_all();
         let root = match root {
             Some(root) => std::path::absolute(root).context(|| format!("root: {}", root.display()))?,
-            None if geteuid().is_root() => "/run/brig".into(),
-            None => match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute()) {
-                Some(directory) => directory.join("brig"),
-                None => return Err(Error::new(Kind::Invalid, "root: not given, and XDG_RUNTIME_DIR is not set")),
-            },
+            None if temporary => runtime_directory()?.join("brig"),
+            None => "/run/brig".into(),
         };
         if std::fs::canonicalize(&root).is_ok_and(|path| path == Path::new("/")) {
             return Err(Error::new(Kind::Invalid, "root: / cannot be the state directory"));
         }
-        Ok(Self { root })
+        Ok(Self { root, temporary })
     }
 
     /// The state directory, absolute.
@@ -67,7 +68,12 @@ impl Runtime {
     pub fn make(&self) -> Result<()> {
         let mut builder = std::fs::DirBuilder::new();
         let what = || format!("cannot make the state directory {}", self.root.display());
-        builder.recursive(true).mode(0o700).create(&self.root).context(what)
+        // What is sticky in there is not old and forgotten (XDG Base Directory Specification, $XDG_RUNTIME_DIR).
+        let mode = if self.temporary { 0o1700 } else { 0o700 };
+        match builder.recursive(!self.temporary).mode(mode).create(&self.root) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            result => result.context(what),
+        }
     }
 
     /// The ids of all containers, in order.
@@ -88,6 +94,36 @@ impl Runtime {
         // One that is deleted meanwhile is not there.
         let states: Vec<_> = ids.iter().filter_map(|id| status::state(&self.directory(id), id).ok()).collect();
         Ok(format!("[{}]", states.join(",")))
+    }
+}
+
+/// Whether the state of the caller's containers is the system's: it is root, and not that of a user's namespace. There
+/// whoever is "root" by name is meant to be it, as for other runtimes.
+fn is_root_of_all() -> bool {
+    geteuid().is_root()
+        && (std::env::var_os("XDG_RUNTIME_DIR").is_none()
+            || std::env::var_os("USER").is_some_and(|user| user == "root")
+            || !privilege::in_user_namespace())
+}
+
+/// $XDG_RUNTIME_DIR, which must be the caller's.
+fn runtime_directory() -> Result<PathBuf> {
+    let refuse = |why: String| Err(Error::new(Kind::Invalid, format!("root: not given, and XDG_RUNTIME_DIR {why}")));
+    let Some(directory) = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) else {
+        return refuse("is not set".to_owned());
+    };
+    let path = directory.display();
+    if !directory.is_absolute() {
+        return refuse(format!("is {path:?}, which is no absolute path"));
+    }
+    let own = geteuid().as_raw();
+    match std::fs::metadata(&directory) {
+        Err(error) => refuse(format!("is {path}: {}", describe(&error))),
+        Ok(metadata) if !metadata.is_dir() => refuse(format!("is {path}, which is no directory")),
+        Ok(metadata) if metadata.uid() != own => {
+            refuse(format!("is {path}, which belongs to user {}, not to {own}", metadata.uid()))
+        }
+        Ok(_) => Ok(directory),
     }
 }
 

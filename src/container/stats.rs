@@ -10,18 +10,15 @@ use super::{Container, Runtime};
 use crate::cgroup::Stats;
 use crate::error::{Error, Kind, Result};
 use crate::launch::{Identity, Record};
+use crate::rdt::{Rdt, RdtStats};
 
 #[derive(Serialize)]
 struct Data {
     #[serde(flatten)]
     cgroup: Stats,
-    intel_rdt: Nothing,
+    intel_rdt: RdtStats,
     network_interfaces: Option<Vec<Interface>>,
 }
-
-/// Classes of Intel RDT are made and joined, but not read yet; an object to those who look here.
-#[derive(Serialize)]
-struct Nothing {}
 
 /// The counters of a network interface.
 #[derive(Debug, PartialEq, Serialize)]
@@ -80,7 +77,11 @@ fn data(record: &Record) -> Result<Value> {
         // Counters of a network that it shares with others are not the container's.
         _ => None,
     };
-    let data = Data { cgroup: record.cgroup.stats()?, intel_rdt: Nothing {}, network_interfaces };
+    if record.cgroup.is_nowhere() {
+        return Err(Error::new(Kind::Unsupported, "without a cgroup of its own nothing is counted for a container"));
+    }
+    let intel_rdt = record.rdt.as_ref().map(Rdt::stats).unwrap_or_default();
+    let data = Data { cgroup: record.cgroup.stats()?, intel_rdt, network_interfaces };
     serde_json::to_value(data).map_err(|error| Error::new(Kind::Bug, error.to_string()))
 }
 

@@ -8,17 +8,33 @@ use crate::error::{Error, Kind, Result};
 use crate::spec;
 
 impl Container {
-    /// Changes limits, all or none; `resources` is `linux.resources` as JSON. Errors have pointers relative to it.
-    pub fn update(&self, resources: &[u8]) -> Result<()> {
-        let resources = spec::load_resources(resources)?;
+    /// Changes limits, all or none: `resources` is `linux.resources` as JSON, `rdt` is `linux.intelRdt`. Errors have
+    /// pointers relative to the object that they are about.
+    pub fn update(&self, resources: Option<&[u8]>, rdt: Option<&[u8]>) -> Result<()> {
+        let resources = resources.map(spec::load_resources).transpose()?.unwrap_or_default();
+        let rdt = rdt.map(spec::load_rdt).transpose()?;
         let _lock = self.lock()?;
         let record = self.record()?;
         match status::of(&record, &self.directory()) {
-            Status::Creating | Status::Stopped => Err(stopped()),
-            Status::Created | Status::Running | Status::Paused => {
-                record.cgroup.update(&resources).map_err(spec::relative_to_resources)
-            }
+            Status::Creating | Status::Stopped => return Err(stopped()),
+            Status::Created | Status::Running | Status::Paused => {}
         }
+        let former = match (&rdt, &record.rdt) {
+            (None, _) => None,
+            (Some(rdt), Some(class)) => Some(class.update(rdt).map_err(spec::relative_to_rdt)?),
+            (Some(_), None) => {
+                let message =
+                    "the container was created without linux.intelRdt, and has no class of service of its own";
+                return Err(Error::new(Kind::Unsupported, message));
+            }
+        };
+        record.cgroup.update(&resources).map_err(|error| {
+            let error = spec::relative_to_resources(error);
+            match former {
+                Some(former) => former.put_back(error),
+                None => error,
+            }
+        })
     }
 
     /// The container's cgroup in the unified hierarchy, or where this controller is.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig_container`: one container and what can be done with it.
 
-use std::ffi::{OsStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Head, Object, Options, boundary, brig_error, brig_process, brig_runtime, brig_status, descriptor, files,
-    give_string, handle, known_flags, optional, options, output, release, retain, string, text,
+    give_string, handle, invalid, known_flags, optional, options, output, release, retain, string, text,
 };
 use crate::container::{Container, CreateOptions};
 use crate::error::Result;
@@ -34,7 +34,7 @@ pub const BRIG_CREATE_NO_NEW_KEYRING: u64 = 4;
 /// slice, `prefix-name.scope` in it; without a cgroupsPath, `brig-ID.scope`. Annotations such as
 /// `org.systemd.property.CollectMode` set properties of the scope, as text in the format of GVariant.
 /// Needs cgroup version 2 and the bus: that of the system for root, else the user's
-/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus). That of a user does not work yet.
+/// ($DBUS_SESSION_BUS_ADDRESS, $XDG_RUNTIME_DIR/bus); or, where there is none, systemd's own socket.
 /// Waits for systemd no longer than 25 seconds.
 pub const BRIG_CREATE_SYSTEMD_CGROUP: u64 = 8;
 
@@ -43,6 +43,13 @@ pub const BRIG_CREATE_SYSTEMD_CGROUP: u64 = 8;
 /// gave, then takes the listener with brig_container_seccomp_fd(). Calls that come before the program runs,
 /// such as execve, cannot be notified of then.
 pub const BRIG_CREATE_SECCOMP_FD: u64 = 16;
+
+/// For brig_create_options: the container does without a cgroup in every hierarchy where the caller may not make
+/// one, as long as the spec neither has a linux.cgroupsPath nor limits that need it. Without this and the next one
+/// it is so unless the caller is root of the host.
+pub const BRIG_CREATE_ROOTLESS: u64 = 32;
+/// For brig_create_options: a cgroup that the caller may not make is an error, whoever it is.
+pub const BRIG_CREATE_NOT_ROOTLESS: u64 = 64;
 
 /// For brig_container_signal(): to every process of the container, not only its init.
 pub const BRIG_SIGNAL_ALL: u64 = 1;
@@ -100,7 +107,7 @@ impl Object for brig_container {
 }
 
 impl brig_container {
-    fn new(value: Container) -> Self {
+    pub(super) fn new(value: Container) -> Self {
         Self { head: Head::new::<Self>(), value: Arc::new(value) }
     }
 }
@@ -117,8 +124,15 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         | BRIG_CREATE_SUPERVISED
         | BRIG_CREATE_NO_NEW_KEYRING
         | BRIG_CREATE_SYSTEMD_CGROUP
-        | BRIG_CREATE_SECCOMP_FD;
+        | BRIG_CREATE_SECCOMP_FD
+        | BRIG_CREATE_ROOTLESS
+        | BRIG_CREATE_NOT_ROOTLESS;
     let flags = known_flags(given.flags, known)?;
+    let rootless = match (flags & BRIG_CREATE_ROOTLESS != 0, flags & BRIG_CREATE_NOT_ROOTLESS != 0) {
+        (true, true) => return Err(invalid("flags", "has both BRIG_CREATE_ROOTLESS and BRIG_CREATE_NOT_ROOTLESS")),
+        (false, false) => None,
+        (rootless, _) => Some(rootless),
+    };
     Ok(CreateOptions {
         bundle: path(given.bundle),
         spec: optional(given.spec).map(|spec| spec.to_bytes()),
@@ -131,6 +145,7 @@ fn create_options<'a>(pointer: *const brig_create_options) -> Result<CreateOptio
         no_new_keyring: flags & BRIG_CREATE_NO_NEW_KEYRING != 0,
         systemd_cgroup: flags & BRIG_CREATE_SYSTEMD_CGROUP != 0,
         takes_listener: flags & BRIG_CREATE_SECCOMP_FD != 0,
+        rootless,
         cancel: descriptor("cancel_fd", given.cancel_fd)?,
     })
 }
@@ -316,7 +331,35 @@ pub unsafe extern "C" fn brig_container_update(
     resources: *const c_char,
     error: *mut *mut brig_error,
 ) -> brig_status {
-    boundary(error, || handle(container)?.value.update(string("resources", resources)?.to_bytes()))
+    boundary(error, || {
+        let resources = string("resources", resources)?;
+        handle(container)?.value.update(Some(resources.to_bytes()), None)
+    })
+}
+
+/// The same with what the container's class of service may use (Intel RDT and its like): `intel_rdt` is the OCI
+/// `linux.intelRdt` object as JSON, with `l3CacheSchema`, `memBwSchema` and `schemata` only, and `resources` (nullable) as
+/// for brig_container_update(). Domains and resources that are not mentioned stay as they are. All or nothing: if the kernel
+/// refuses either, both are as before. A class that other containers are in changes for them as well.
+///
+/// brig_error_pointer() is relative to the object that it is about: "/l3CacheSchema", "/memory/limit".
+/// BRIG_ERR_UNSUPPORTED if the container was created without `linux.intelRdt`, since it has no class then.
+///
+/// # Safety
+/// `container` is NULL or a handle; `resources` and `intel_rdt` are NULL or strings; `error` is NULL or a place for a
+/// pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn brig_container_update_rdt(
+    container: *mut brig_container,
+    resources: *const c_char,
+    intel_rdt: *const c_char,
+    error: *mut *mut brig_error,
+) -> brig_status {
+    boundary(error, || {
+        let resources = optional(resources).map(CStr::to_bytes);
+        let intel_rdt = string("intel_rdt", intel_rdt)?;
+        handle(container)?.value.update(resources, Some(intel_rdt.to_bytes()))
+    })
 }
 
 /// Stores in `*fd` the directory of the container's cgroup, open with O_PATH; with openat(2) its files can be

@@ -33,7 +33,10 @@ pub extern "C" fn brig_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// Stores in `*json` what this build on this kernel can do: the OCI *features* structure.
+/// Stores in `*json` what this build can do: the OCI *features* structure. What of that this kernel, or this host as it is
+/// set up, does not have is in its annotation `org.brig.kernel.lacks`: JSON pointers, with a space between them, such as
+/// `/linux/selinux` or `/linux/capabilities/CAP_BPF`. `org.brig.kernel.cgroups` is v1, v2, hybrid or none, and
+/// `org.brig.kernel.lsm` lists the security modules.
 ///
 /// # Safety
 /// `json` is NULL or a place for a pointer; `error` likewise.

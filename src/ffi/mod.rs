@@ -7,6 +7,7 @@
 
 #![allow(non_camel_case_types)]
 
+mod checkpoint;
 mod container;
 mod error;
 mod exec;
@@ -20,6 +21,7 @@ use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
+pub use checkpoint::*;
 pub use container::*;
 pub use error::*;
 pub use exec::*;

@@ -27,8 +27,9 @@ impl Object for brig_runtime {
     }
 }
 
-/// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root).
-/// It is made, with mode 0700, when the first container is created.
+/// Opens the state directory `root` (nullable: /run/brig, or $XDG_RUNTIME_DIR/brig if not root, nor "root" by $USER
+/// in a user namespace). It is made, with mode 0700, when the first container is created; in $XDG_RUNTIME_DIR,
+/// which must be the caller's, it is sticky, so that nobody cleans it away.
 ///
 /// # Safety
 /// `root` is NULL or a string; `runtime` and `error` are NULL or places for a pointer.

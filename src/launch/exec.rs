@@ -75,7 +75,14 @@ pub fn exec(request: ExecRequest<'_>) -> Result<Executed> {
         Err(error) if error.errno == libc::EBUSY => {
             spawn(Some(&request.cgroup.directory_of(request.pid)?.ok_or(error)?))?
         }
-        result => result?,
+        // A user's session may not move processes of its other parts by itself; systemd may.
+        Err(error) if error.errno == libc::EACCES && request.cgroup.is_scope() => {
+            let (talk, child) = spawn(None)?;
+            let newborn = Newborn::new(child);
+            request.cgroup.attach(newborn.child()?.pid)?;
+            (talk, newborn.grown()?)
+        }
+        result => result.map_err(|error| request.cgroup.explain(error))?,
     };
     drop(files);
     let mut newborn = Newborn::new(child);

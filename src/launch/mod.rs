@@ -2,11 +2,15 @@
 //! The host's half of a create: record, cgroup, spawn, id maps, hooks, the conversation with init, and the
 //! undoing of all of it, in reverse order, when something fails; and in `exec` that of an exec.
 
+mod checkpoint;
+mod criu;
 mod exec;
 mod fault;
 mod files;
 mod filter;
+mod forbidden;
 pub mod gate;
+mod helper;
 pub mod hooks;
 mod id_map;
 mod last_word;
@@ -15,6 +19,7 @@ mod maps;
 mod net_devices;
 mod newborn;
 mod record;
+mod restore;
 mod supervisor;
 mod talk;
 mod undo;
@@ -30,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::plan::{self, Plan, Slot};
 use crate::sys::socket::Received;
 use crate::sys::{memfd, pidfd};
+pub use checkpoint::{CheckpointRequest, checkpoint};
 pub use exec::{ExecRequest, exec};
 use files::Files;
 pub use filter::read as filter;
@@ -37,6 +43,7 @@ use last_word::LastWord;
 use net_devices::NetDevices;
 use newborn::Newborn;
 pub use record::{Identity, Record};
+pub use restore::{RestoreRequest, restore};
 pub use supervisor::{Supervisor, end as end_supervisor};
 pub use talk::{Talk, death};
 use undo::Undo;
@@ -104,12 +111,15 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
     undo.record.cgroup.apply_limits(&resources)?;
     fault::at("gate")?;
     let gate = gate::open(request.directory)?;
-
-    let console = converse(&talk, &mut undo, request, &resources)?;
-    fault::at("commit")?;
+    // Now, while init is at work: later it waits for us.
     if let Some(filter) = &request.plan.filter {
         filter::write(request.directory, filter)?;
     }
+    // Of two inits it is the other one's that counts; and why one has ended already it will tell itself.
+    let early = if request.plan.namespaces.two_stages() { None } else { Identity::of(first).ok() };
+
+    let console = converse(&talk, &mut undo, request, &resources)?;
+    fault::at("commit")?;
     let pid = undo.init()?.child()?.pid;
     if let Some(rdt) = &undo.record.rdt
         && request.plan.namespaces.two_stages()
@@ -117,7 +127,7 @@ pub fn create(request: &Request<'_>, record: Record) -> Result<Created> {
         // The second of two inits, which has inherited it, but whose pid nobody has written.
         rdt.join(pid)?;
     }
-    let init = Identity::of(pid)?;
+    let init = early.map_or_else(|| Identity::of(pid), Ok)?;
     undo.record.init = Some(init.clone());
     undo.write()?;
     fault::at("reply")?;
@@ -136,7 +146,9 @@ fn spawn(undo: &mut Undo<'_>, request: &Request<'_>, files: Files<'_>) -> Result
     let cgroup = cgroup.as_ref().map(AsFd::as_fd);
     if !request.supervised {
         let number = |slot| files.number(slot);
-        let (talk, child) = Talk::spawn(steps, number, &files.all(), namespaces.spawn_flags(), cgroup, files.above)?;
+        let spawned = Talk::spawn(steps, number, &files.all(), namespaces.spawn_flags(), cgroup, files.above);
+        let (talk, child) =
+            spawned.map_err(|error| undo.record.cgroup.explain(forbidden::explain(error, request.plan)))?;
         undo.init = Some(Newborn::new(child));
         return Ok(talk);
     }
@@ -210,7 +222,7 @@ fn converse(
                 talk.reply(Some(state.as_fd()), None)?;
             }
             (kind::REACHED, POINT_COMMIT) => return Ok(console),
-            _ => return Err(talk.error(&request.plan.steps, &received)),
+            _ => return Err(forbidden::explain(talk.error(&request.plan.steps, &received), request.plan)),
         }
     }
 }

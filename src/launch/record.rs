@@ -65,6 +65,9 @@ pub struct Record {
     pub shares_pids: bool,
     /// The namespaces that are its own or were given to it, as CLONE_NEW*.
     pub namespaces: u64,
+    /// Those of them that it joined by their path.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub joined: u64,
     /// What to say when a step behind the start gate fails.
     pub after_gate: BTreeMap<u32, Place>,
     /// The `process` of its config.json: what an exec starts from. Other calls need not read it.
@@ -152,6 +155,7 @@ impl Record {
             rdt: None,
             shares_pids: false,
             namespaces: 0,
+            joined: 0,
             after_gate: BTreeMap::new(),
             process: None,
             common: Common::default(),
@@ -194,6 +198,10 @@ impl Record {
     }
 }
 
+fn is_zero(flags: &u64) -> bool {
+    *flags == 0
+}
+
 /// The file that a creator writes its records to.
 pub struct Journal {
     file: fs::File,
@@ -215,7 +223,8 @@ impl Journal {
     }
 }
 
-/// The name of a uid as /etc/passwd has it; read directly, since NSS would load libraries into the host.
+/// The name of a uid as /etc/passwd has it, else `#` and its number; read directly, since NSS would load libraries into
+/// the host.
 fn owner_name(uid: u32) -> String {
     let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = text.lines().find_map(|line| {
@@ -223,5 +232,5 @@ fn owner_name(uid: u32) -> String {
         let name = fields.next()?;
         (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
     });
-    name.unwrap_or_default()
+    name.unwrap_or_else(|| format!("#{uid}"))
 }

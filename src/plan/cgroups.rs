@@ -96,19 +96,27 @@ fn one(
     options: &Options,
     pointer: &str,
 ) -> Result<()> {
+    let own = context.inputs.cgroup.directory_in(hierarchy);
+    // The root of the namespace is the caller's own cgroup then, which is not the container's to change.
+    let attrs = options.all() | if own.is_none() { RDONLY } else { 0 };
     if context.namespaces.has(Kind::Cgroup) {
         let (fstype, list) = match hierarchy.version {
             Version::V1 => (c"cgroup", hierarchy_options(hierarchy)),
             Version::V2 => (c"cgroup2", Vec::new()),
         };
         with_strings(&list, |list| {
-            steps.push(Step::NewMount { fstype, source: c"cgroup", options: list, attrs: options.all() as u32 });
+            steps.push(Step::NewMount { fstype, source: c"cgroup", options: list, attrs: attrs as u32 });
         });
-    } else {
+    } else if let Some(own) = own {
         // Not by the host, which has not made it yet when it opens the mount sources.
-        let own = path(&context.inputs.cgroup.directory_in(hierarchy), pointer)?;
-        steps.push(Step::CloneTree { path: &own, recursive: 0 });
+        steps.push(Step::CloneTree { path: &path(&own, pointer)?, recursive: 0 });
         options.attributes(steps);
+    } else {
+        // Nothing, in the place of what a bind of the host's /sys might have put there.
+        let list = [CString::from(c"mode=555"), CString::from(c"size=4k")];
+        with_strings(&list, |options| {
+            steps.push(Step::NewMount { fstype: c"tmpfs", source: c"tmpfs", options, attrs: attrs as u32 });
+        });
     }
     steps.push(Step::Attach { target: &path(destination, pointer)?, flags: 0 });
     Ok(())

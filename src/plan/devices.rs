@@ -7,8 +7,8 @@ use brig_wire::Step;
 use oci_spec::runtime::{LinuxDeviceType as Type, Process, Spec};
 
 use super::builder::{Slot, Steps, path};
-use super::{Context, Source};
-use crate::error::{Error, Result};
+use super::{Context as Compiling, Source};
+use crate::error::{Context, Error, Result};
 
 /// runtime-spec, config-linux.md, "Default Devices".
 const DEFAULT: [(&str, u32, u32); 6] = [
@@ -30,7 +30,7 @@ const LINKS: [(&str, &str, bool); 5] = [
 ];
 
 /// The steps for /dev. Where /dev is a bind mount it belongs to somebody else, and is left as it is.
-pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
+pub fn steps(steps: &mut Steps, context: &mut Compiling<'_>) -> Result<()> {
     let spec = context.spec;
     if !dev_is_bound(spec) {
         let devices = spec.linux().as_ref().and_then(|linux| linux.devices().as_ref());
@@ -76,7 +76,7 @@ pub fn steps(steps: &mut Steps, context: &mut Context<'_>) -> Result<()> {
 /// and its owner.
 fn node_steps(
     steps: &mut Steps,
-    context: &mut Context<'_>,
+    context: &mut Compiling<'_>,
     node: &Path,
     mode: u32,
     (major, minor): (u32, u32),
@@ -84,18 +84,31 @@ fn node_steps(
     pointer: &str,
 ) -> Result<()> {
     let target = path(node, "")?;
-    if !context.user_namespace || mode & libc::S_IFMT == libc::S_IFIFO {
+    if !(context.user_namespace || context.inputs.limited) || mode & libc::S_IFMT == libc::S_IFIFO {
         steps.push(Step::Device { path: &target, mode, major, minor, uid, gid });
         return Ok(());
     }
-    if context.inputs.privileged {
+    if context.host_reaches_more() {
         let device = Some((mode & libc::S_IFMT, major, minor));
         context.host_clones(steps, Source { device, ..Source::new(Some(node.to_owned()), false, pointer) });
     } else {
+        if !pointer.is_empty() {
+            check_node(node, (mode & libc::S_IFMT, major, minor), pointer)?;
+        }
         context.clone_tree(steps, node, false, pointer)?;
     }
     steps.push(Step::Attach { target: &target, flags: 0 });
     Ok(())
+}
+
+/// Refuses a node of the caller's that is another device.
+fn check_node(node: &Path, (kind, major, minor): (u32, u32, u32), pointer: &str) -> Result<()> {
+    let what = || format!("{pointer}: cannot look at {}", node.display());
+    let stat = rustix::fs::stat(node).context(what).map_err(|error| error.at(pointer))?;
+    if (stat.st_mode & libc::S_IFMT, stat.st_rdev) == (kind, rustix::fs::makedev(major, minor)) {
+        return Ok(());
+    }
+    Err(Error::config(pointer, format!("{} of the host is not the device {major}:{minor}", node.display())))
 }
 
 fn dev_is_bound(spec: &Spec) -> bool {

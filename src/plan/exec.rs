@@ -9,9 +9,10 @@ use super::builder::{Slot, Steps};
 use super::process::Program;
 use super::scheduling::{self, Moment};
 use super::seccomp::Filter;
-use super::{Common, cgroups, devices, labels, oom_score};
+use super::{Common, Groups, cgroups, devices, labels, oom_score};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
+use crate::sys::privilege;
 
 const NEWPID: u64 = libc::CLONE_NEWPID as u64;
 const NEWUSER: u64 = libc::CLONE_NEWUSER as u64;
@@ -26,6 +27,8 @@ pub struct Joined<'a> {
     pub resctrl: bool,
     /// What all of its programs have.
     pub common: &'a Common,
+    /// What is done about their supplementary groups.
+    pub groups: Groups,
     /// Its seccomp filter.
     pub filter: Option<&'a Filter>,
     /// Its id, if it has a session keyring.
@@ -51,7 +54,9 @@ impl Exec {
         let forks = container.namespaces & NEWPID != 0;
         let scheduled = if forks && !scheduling::is_inherited(process) { Moment::Last } else { Moment::Before };
         let Joined { common, filter, .. } = *container;
-        let program = Program { process, at: "", common, filter, extra_files, scheduled };
+        let joins_user = container.namespaces & NEWUSER != 0;
+        let groups = container.groups.within(joins_user, !joins_user && privilege::is_limited());
+        let program = Program { process, at: "", common, groups, filter, extra_files, scheduled };
         let affinity = process.exec_cpu_affinity().as_ref();
         let initial = affinity.and_then(|affinity| affinity.initial().as_deref());
         let enters = initial.is_some();
@@ -76,7 +81,7 @@ impl Exec {
         if scheduled == Moment::Before {
             scheduling::of_exec(&mut steps, process);
         }
-        join(&mut steps, container.namespaces);
+        join(&mut steps, container.namespaces, container.groups);
         if let Some(id) = container.keyring {
             labels::keyring(&mut steps, id)?;
         }
@@ -97,12 +102,12 @@ impl Exec {
 
 /// All namespaces by one setns(2), since where the user namespace is among them, it is that which makes the others
 /// permitted to an ordinary user.
-fn join(steps: &mut Steps, namespaces: u64) {
+fn join(steps: &mut Steps, namespaces: u64, groups: Groups) {
     steps.origin("/linux/namespaces");
     if namespaces != 0 {
         steps.push_slot(Slot::Namespace(0), Step::JoinNamespace { fd: 0, kind: namespaces as u32 });
     }
     if namespaces & NEWUSER != 0 {
-        steps.push(Step::BecomeRoot {});
+        groups.become_root(steps);
     }
 }

@@ -109,6 +109,13 @@ impl Place {
             Act::MemoryPolicy if message.errno == libc::ENOSYS => {
                 format!("{what}: the kernel has no NUMA (CONFIG_NUMA): {errno}")
             }
+            // mount_too_revealing() of the kernel.
+            Act::FsMount if message.errno == libc::EPERM && what == "filesystem proc" => {
+                format!("{what}: cannot {}: {errno} (where parts of /proc are hidden it can only be bound)", act.text())
+            }
+            Act::SetGroups if message.errno == libc::EPERM => {
+                format!("{what}: cannot {}: {errno} (is setgroups(2) denied in the user namespace?)", act.text())
+            }
             Act::Step => format!("{what}: {errno}"),
             act => format!("{what}: cannot {}: {errno}", act.text()),
         }
@@ -122,12 +129,14 @@ fn lossy(text: &CStr) -> String {
 /// What a step is about, in a few words.
 fn subject(step: &Step<'_>, searched: bool) -> String {
     match *step {
-        Step::NewMount { fstype, .. } => format!("filesystem {}", lossy(fstype)),
-        Step::CloneTree { path, .. } | Step::Cwd { path } => lossy(path),
+        Step::NewMount { fstype, .. } | Step::NewMountOrClone { fstype, .. } => format!("filesystem {}", lossy(fstype)),
+        Step::CloneTree { path, .. } | Step::Cwd { path } | Step::SetRootAt { path } => lossy(path),
         Step::Attach { target, .. } => lossy(target),
         Step::Mkdir { path, .. }
         | Step::Symlink { path, .. }
         | Step::Device { path, .. }
+        | Step::Touch { path }
+        | Step::ShowDirectory { path }
         | Step::Mask { path }
         | Step::ReadOnly { path }
         | Step::InsideAttr { path, .. }
@@ -141,6 +150,7 @@ fn subject(step: &Step<'_>, searched: bool) -> String {
             if searched { path.rsplit('/').next().unwrap_or_default().to_owned() } else { path }
         }
         Step::Rlimit { soft, hard, .. } => format!("limit {soft}:{hard}"),
+        Step::Groups { list } => format!("groups {:?}", list.iter().collect::<Vec<_>>()),
         Step::User { uid, gid } => format!("user {uid}:{gid}"),
         Step::Scheduler { policy, .. } => format!("scheduling policy {}", policy_name(policy)),
         Step::IoPriority { .. } => "I/O priority".to_owned(),

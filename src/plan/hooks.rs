@@ -2,13 +2,19 @@
 //! Hooks as steps: those that init runs in the container's namespaces, and plans of their own for those
 //! of the runtime namespace, where a sealed init only supervises, so that the host needs no SIGCHLD.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use brig_wire::{POINT_HOOKS, Step};
 use oci_spec::runtime::{Hook, Hooks, Spec};
 
-use super::builder::{Slot, Steps, path, texts, with_strings};
+use super::builder::{Slot, Steps, path, text, texts, with_strings};
 use crate::error::Result;
+
+/// How long a helper may take: it looks into files, or asks the network.
+const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Before the root changes: the host runs its hooks while init waits, then init its own.
 pub fn create(steps: &mut Steps, spec: &Spec, bundle: &Path) -> Result<()> {
@@ -50,6 +56,22 @@ pub fn supervise(hook: &Hook, pointer: &str, directory: &Path) -> Result<Steps> 
     steps.origin(pointer).push_slot(Slot::State, Step::HookState { fd: 0 });
     steps.push(Step::Cwd { path: &path(directory, "")? });
     step(&mut steps, hook, pointer)?;
+    steps.push(Step::HooksDone {});
+    Ok(steps)
+}
+
+/// A plan that does nothing but run a program of the host, which is given `path` as its PATH.
+pub fn helper(program: &Path, arguments: Vec<String>, search: &OsStr, pointer: &str) -> Result<Steps> {
+    let mut steps = Steps::new();
+    let program = path(program, pointer)?;
+    let mut args = vec![program.clone()];
+    args.extend(texts(&arguments, pointer)?);
+    let env = [text([b"PATH=", search.as_bytes()].concat(), pointer)?];
+    let timeout_ms = HELPER_TIMEOUT.as_millis() as u64;
+    steps.origin(pointer);
+    with_strings(&args, |args| {
+        with_strings(&env, |env| steps.push(Step::RunHook { path: &program, args, env, timeout_ms }));
+    });
     steps.push(Step::HooksDone {});
     Ok(steps)
 }

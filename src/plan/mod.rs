@@ -5,9 +5,11 @@
 mod builder;
 mod cgroups;
 mod common;
+pub mod criu;
 mod devices;
 mod exec;
 mod failure;
+mod groups;
 pub mod hooks;
 mod labels;
 mod mounts;
@@ -22,13 +24,15 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use brig_wire::{POINT_COMMIT, POINT_MAPS, Step};
+use caps::{CapSet, Capability};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType as Kind, Process, Spec};
 
 pub use builder::{Slot, Steps};
 pub use common::Common;
 pub use exec::{Exec, Joined};
 pub use failure::{Place, failure, places_after_gate};
-pub use namespaces::Namespaces;
+pub use groups::Groups;
+pub use namespaces::{Join, Namespaces};
 use scheduling::Moment;
 
 use seccomp::Filter;
@@ -56,8 +60,10 @@ pub struct Inputs<'a> {
     pub resctrl: bool,
     /// Where compiled seccomp filters are kept.
     pub seccomp_cache: Option<&'a Path>,
-    /// Whether the caller is root of the host.
+    /// Whether the caller is root, be it only in its own user namespace.
     pub privileged: bool,
+    /// Whether the caller is not root, or only that of a user namespace.
+    pub limited: bool,
     /// chroot(2) instead of pivot_root(2).
     pub no_pivot: bool,
     /// Files for the program beyond stdio.
@@ -142,13 +148,18 @@ impl Context<'_> {
     /// A clone of a host path for the `mount` register: by init, or by the host where init, as root of a user
     /// namespace, might not be let through to it.
     fn clone_tree(&mut self, steps: &mut Steps, path: &Path, recursive: bool, pointer: &str) -> Result<()> {
-        if self.user_namespace && self.inputs.privileged {
+        if self.host_reaches_more() {
             self.host_clones(steps, Source::new(Some(path.to_owned()), recursive, pointer));
         } else {
             let path = builder::path(path, pointer)?;
             steps.push(Step::CloneTree { path: &path, recursive: recursive.into() });
         }
         Ok(())
+    }
+
+    /// Whether the host is let through to more than init, which is but root of a user namespace then.
+    fn host_reaches_more(&self) -> bool {
+        self.user_namespace && !self.inputs.limited
     }
 
     fn host_clones(&mut self, steps: &mut Steps, source: Source) {
@@ -166,8 +177,14 @@ impl Context<'_> {
 pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<Filter>) -> Result<Plan> {
     let linux = spec.linux().as_ref().ok_or_else(|| Error::config("/linux", "is required"))?;
     let process = spec.process().as_ref().ok_or_else(|| Error::config("/process", "is required"))?;
+    let groups = Groups::asked(spec.annotations().iter().flatten());
     let namespaces = Namespaces::read(linux, inputs.privileged);
     let user_namespace = namespaces.has(Kind::User);
+    let is_admin = || caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or_default();
+    if !user_namespace && !inputs.privileged && !is_admin() {
+        let text = "an ordinary user's container needs a user namespace (`brig spec --rootless` has one)";
+        return Err(Error::config("/linux/namespaces", text));
+    }
     let mount_label = labels::mounts(spec)?;
     let mut context =
         Context { spec, inputs, namespaces, user_namespace, in_cgroups: false, mount_label, sources: Vec::new() };
@@ -178,7 +195,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<Filter>) -> Resu
     }
     oom_score(&mut steps, process, "/process/oomScoreAdj")?;
     scheduling::io_priority(&mut steps, process, "/process/ioPriority");
-    context.namespaces.steps(&mut steps, spec, inputs)?;
+    context.namespaces.steps(&mut steps, spec, inputs, groups)?;
     if let Some(id) = inputs.keyring {
         labels::keyring_label(&mut steps, process, "/process")?;
         labels::keyring(&mut steps, id)?;
@@ -208,6 +225,7 @@ pub fn compile(spec: &Spec, inputs: &Inputs<'_>, filter: Option<Filter>) -> Resu
         process,
         at: "/process",
         common: &common,
+        groups: groups.within(user_namespace, inputs.limited),
         filter: filter.as_ref(),
         extra_files: inputs.extra_files,
         scheduled: if context.namespaces.schedules(process) { Moment::Before } else { Moment::Prepared },

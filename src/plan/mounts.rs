@@ -64,6 +64,14 @@ fn filesystem(
     }
     let fstype_text = text(fstype, &format!("{pointer}/type"))?;
     let source = path(source, &format!("{pointer}/source"))?;
+    if fstype == "sysfs" && list.is_empty() && (context.user_namespace || context.inputs.limited) {
+        // Only whoever owns the network namespace may mount it, and only where nothing of it is hidden. Read-only, since
+        // the caller's own cgroups are in there (CVE-2023-25809).
+        let (fstype, source, attrs) = (&fstype_text, &source, attrs as u32);
+        steps.push(Step::NewMountOrClone { fstype, source, attrs, path: c"/sys" });
+        options.propagation(steps);
+        return attach_at(steps, mount, attach::NO_SYMLINKS, pointer);
+    }
     let like = if fstype == "tmpfs" { likeness(options) } else { 0 };
     let label = label.filter(|_| fstype == "mqueue");
     // It can only be filled while it can be written.
@@ -118,12 +126,17 @@ fn bind(steps: &mut Steps, context: &mut Context<'_>, mount: &Mount, options: &O
     let source =
         mount.source().as_ref().ok_or_else(|| Error::config(&source_pointer, "a bind mount needs a source"))?;
     let source: PathBuf = context.inputs.bundle.join(source);
+    // "ro" alone would leave the caller's own cgroups writable, which are mounted below (CVE-2023-25809).
+    let shows_cgroups = context.inputs.limited && options.recursive && source.starts_with("/sys");
     match id_map(context, mount, options, pointer)? {
         Some(id_map) => {
             let source = Source::new(Some(source), options.recursive, &source_pointer);
             context.host_clones(steps, Source { id_map: Some(id_map), ..source });
         }
         None => context.clone_tree(steps, &source, options.recursive, &source_pointer)?,
+    }
+    if shows_cgroups && options.all() & RDONLY != 0 {
+        steps.push(Step::MountAttr { set: RDONLY, clear: 0, propagation: 0, recursive: 1 });
     }
     options.attributes(steps);
     options.propagation(steps);

@@ -14,7 +14,7 @@ use brig_wire::{POINT_MAPS, Step};
 use oci_spec::runtime::{Linux, LinuxNamespaceType as Kind, Process, Spec};
 
 use super::builder::{Slot, Steps, text};
-use super::{Inputs, cgroups, scheduling};
+use super::{Groups, Inputs, cgroups, scheduling};
 use crate::error::{Error, Result};
 
 const NEWTIME: u64 = libc::CLONE_NEWTIME as u64;
@@ -118,7 +118,7 @@ impl Namespaces {
 
     /// The steps up to the point where init is in all namespaces but a new cgroup namespace. Of two inits, the first
     /// one enters the cgroups.
-    pub fn steps(&self, steps: &mut Steps, spec: &Spec, inputs: &Inputs<'_>) -> Result<()> {
+    pub fn steps(&self, steps: &mut Steps, spec: &Spec, inputs: &Inputs<'_>, groups: Groups) -> Result<()> {
         // While the host may still have to write the id maps as an ordinary user, init has to stay dumpable.
         let maps = self.new & NEWUSER != 0;
         if !maps {
@@ -150,14 +150,14 @@ impl Namespaces {
         if maps {
             steps.origin("/linux/uidMappings");
             steps.push(Step::Sync { point: POINT_MAPS });
-            steps.push(Step::BecomeRoot {});
+            groups.become_root(steps);
             steps.origin("").push(Step::Undumpable {});
         } else if self.joins(NEWUSER) {
             if has_mappings(spec) {
                 // Repeated in config.json: the host compares them with those there are.
                 steps.origin("/linux/uidMappings").push(Step::Sync { point: POINT_MAPS });
             }
-            steps.push(Step::BecomeRoot {});
+            groups.become_root(steps);
         }
         Ok(())
     }

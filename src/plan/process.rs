@@ -4,14 +4,14 @@
 use std::ffi::CString;
 use std::path::Path;
 
-use brig_wire::{Numbers, Sink, Step};
+use brig_wire::Step;
 use caps::Capability;
 use oci_spec::runtime::{Capabilities, PosixRlimitType as Rlimit, Process};
 
 use super::builder::{path, text, texts, with_strings};
 use super::scheduling::{self, Moment};
 use super::seccomp::{self, Filter};
-use super::{Common, Steps, devices};
+use super::{Common, Groups, Steps, devices};
 use crate::error::{Error, Result};
 
 /// PATH where process.env has none: what execvp(3) callers expect.
@@ -48,6 +48,8 @@ pub struct Program<'a> {
     pub at: &'static str,
     /// What all programs of the container have.
     pub common: &'a Common,
+    /// What is done about its supplementary groups.
+    pub groups: Groups,
     /// The container's filter.
     pub filter: Option<&'a Filter>,
     /// Files beyond stdio.
@@ -202,9 +204,7 @@ impl Program<'_> {
         self.origin(steps, "/capabilities/bounding").push(Step::BoundingSet { keep: capabilities.bounding });
         self.origin(steps, "/user").push(Step::KeepCaps {});
         let groups = user.additional_gids().as_deref().unwrap_or_default();
-        let mut store = Sink::new();
-        let list = Numbers::pack(groups.iter().copied(), &mut store);
-        self.origin(steps, "/user/additionalGids").push(Step::Groups { list });
+        self.groups.step(self.origin(steps, "/user/additionalGids"), groups);
         self.origin(steps, "/user").push(Step::User { uid: user.uid(), gid: user.gid() });
     }
 

@@ -7,6 +7,7 @@ mod cache;
 mod compile;
 mod layers;
 mod notify;
+mod ranges;
 #[cfg(test)]
 mod tests;
 mod unknown;

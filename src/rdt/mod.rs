@@ -6,6 +6,7 @@
 //! directories, [`join`](Rdt::join) puts a process in, whose children follow, and [`remove`](Rdt::remove) removes.
 
 mod schemata;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::LinuxIntelRdt;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::stats::RdtStats;
 use crate::cgroup;
 use crate::error::{Context, Error, Kind, Result};
 use crate::spec::RESCTRL_NAMES;
@@ -98,7 +100,7 @@ impl Rdt {
         }
         match (self.schemata.is_empty(), self.made || !self.named) {
             (true, _) => {}
-            (false, true) => self.write_schemata()?,
+            (false, true) => self.write(&self.schemata)?,
             (false, false) => self.compare()?,
         }
         if let Some(monitor) = &self.monitor {
@@ -125,6 +127,17 @@ impl Rdt {
             put().map_err(|error| self.explain(format!("cannot write {pid} to {}", tasks.display()), error))?;
         }
         Ok(())
+    }
+
+    /// Changes what the class of a container may use, of which the rest stays: all lines, or none. A class that others
+    /// are in changes for them too. Returns what undoes it.
+    pub(crate) fn update(&self, wish: &LinuxIntelRdt) -> Result<Former<'_>> {
+        let lines = schemata::lines(wish);
+        let path = self.group.join("schemata");
+        let found = fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()));
+        let former = schemata::same_resources(&lines, &found.map_err(|error| error.at(POINTER))?);
+        self.write(&lines)?;
+        Ok(Former { rdt: self, lines: former })
     }
 
     /// Removes what is the container's own.
@@ -161,14 +174,13 @@ impl Rdt {
     }
 
     /// All lines by one write(2).
-    fn write_schemata(&self) -> Result<()> {
+    fn write(&self, lines: &[String]) -> Result<()> {
         let path = self.group.join("schemata");
-        let text: String = self.schemata.iter().map(|line| format!("{line}\n")).collect();
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let write =
             || fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?.write_all(text.as_bytes());
-        write().map_err(|error| {
-            self.explain(format!("cannot write {:?} to {}", self.schemata.join("; "), path.display()), error)
-        })
+        write()
+            .map_err(|error| self.explain(format!("cannot write {:?} to {}", lines.join("; "), path.display()), error))
     }
 
     /// An error with what resctrl itself has to say of it.
@@ -179,6 +191,22 @@ impl Rdt {
             "" | "ok" => error,
             status => Error { message: format!("{}: {}", error.message, status.replace('\n', "; ")), ..error },
         }
+    }
+}
+
+/// The schemata of a class before they were changed.
+pub(crate) struct Former<'a> {
+    rdt: &'a Rdt,
+    lines: Vec<String>,
+}
+
+impl Former<'_> {
+    /// Writes them again, after this error.
+    pub(crate) fn put_back(self, mut error: Error) -> Error {
+        if let Err(another) = self.rdt.write(&self.lines) {
+            error.message = format!("{} (and then: {})", error.message, another.message);
+        }
+        error
     }
 }
 

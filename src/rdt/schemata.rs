@@ -33,6 +33,13 @@ pub fn compare(wanted: &[String], found: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Of the lines of a file those about the resources of `lines`.
+pub fn same_resources(lines: &[String], found: &str) -> Vec<String> {
+    let names: Vec<_> = lines.iter().filter_map(|line| split(line)).map(|(name, _)| name).collect();
+    let is_meant = |line: &&str| split(line).is_some_and(|(name, _)| names.contains(&name));
+    found.lines().map(str::trim).filter(is_meant).map(str::to_owned).collect()
+}
+
 fn split(line: &str) -> Option<(&str, &str)> {
     line.split_once(':').map(|(resource, entries)| (resource.trim(), entries))
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The OCI features structure (features.md, features-linux.md): what this build does on this kernel.
+//! The OCI features structure (features.md, features-linux.md). Its lists and switches are, as the specification has it,
+//! what this build knows, on whatever kernel; what this kernel lacks of them is in the annotations.
 
-use std::path::Path;
+mod kernel;
 
 use libseccomp::{ScmpAction, ScmpArch, ScmpFilterContext, ScmpVersion};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use crate::sys;
 
 /// The features as JSON.
 pub fn features() -> Result<String> {
-    let features = json!({
+    let mut features = json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": "1.3.0",
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
@@ -20,7 +21,7 @@ pub fn features() -> Result<String> {
         "linux": {
             "namespaces": namespaces(),
             "capabilities": capabilities(),
-            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": true },
+            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
             "seccomp": seccomp(),
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
@@ -30,9 +31,12 @@ pub fn features() -> Result<String> {
             "netDevices": { "enabled": true },
         },
         "annotations": annotations(),
-        // Those that act on the host; none is listened to yet.
-        "potentiallyUnsafeConfigAnnotations": [],
+        // Those that act on the host, or on what of it the container has.
+        "potentiallyUnsafeConfigAnnotations": [
+            "org.criu.config", "org.systemd.property.", "run.oci.keep_original_groups",
+        ],
     });
+    features["annotations"]["org.brig.kernel.lacks"] = json!(kernel::lacks(&features));
     let text = serde_json::to_string_pretty(&features);
     text.map_err(|error| Error::new(Kind::Bug, format!("cannot write the features: {error}")))
 }
@@ -41,28 +45,25 @@ fn mount_options() -> Vec<&'static str> {
     MOUNT_OPTIONS.iter().map(|option| option.name).collect()
 }
 
-/// Those of the kernel; namespaces(7).
+/// In config.json, and below /proc/self/ns; namespaces(7).
+const NAMESPACES: &[(&str, &str)] = &[
+    ("cgroup", "cgroup"),
+    ("ipc", "ipc"),
+    ("mount", "mnt"),
+    ("network", "net"),
+    ("pid", "pid"),
+    ("time", "time"),
+    ("user", "user"),
+    ("uts", "uts"),
+];
+
 fn namespaces() -> Vec<&'static str> {
-    [
-        ("cgroup", "cgroup"),
-        ("ipc", "ipc"),
-        ("mount", "mnt"),
-        ("network", "net"),
-        ("pid", "pid"),
-        ("time", "time"),
-        ("user", "user"),
-        ("uts", "uts"),
-    ]
-    .iter()
-    .filter(|(_, file)| Path::new("/proc/self/ns").join(file).symlink_metadata().is_ok())
-    .map(|(name, _)| *name)
-    .collect()
+    NAMESPACES.iter().map(|(name, _)| *name).collect()
 }
 
-/// In the order of their numbers, up to the last one of the kernel.
+/// In the order of their numbers.
 fn capabilities() -> Vec<String> {
-    let of_kernel = caps::runtime::thread_all_supported();
-    let mut capabilities: Vec<_> = caps::all().into_iter().filter(|one| of_kernel.contains(one)).collect();
+    let mut capabilities: Vec<_> = caps::all().into_iter().collect();
     capabilities.sort_by_key(|capability| capability.index());
     capabilities.iter().map(ToString::to_string).collect()
 }
@@ -82,18 +83,20 @@ fn memory_policy() -> Value {
     })
 }
 
+/// In config.json, and what a filter returns.
+const SECCOMP_ACTIONS: &[(&str, u32)] = &[
+    ("SCMP_ACT_ALLOW", libc::SECCOMP_RET_ALLOW),
+    ("SCMP_ACT_ERRNO", libc::SECCOMP_RET_ERRNO),
+    ("SCMP_ACT_KILL", libc::SECCOMP_RET_KILL_THREAD),
+    ("SCMP_ACT_KILL_PROCESS", libc::SECCOMP_RET_KILL_PROCESS),
+    ("SCMP_ACT_KILL_THREAD", libc::SECCOMP_RET_KILL_THREAD),
+    ("SCMP_ACT_LOG", libc::SECCOMP_RET_LOG),
+    ("SCMP_ACT_NOTIFY", libc::SECCOMP_RET_USER_NOTIF),
+    ("SCMP_ACT_TRACE", libc::SECCOMP_RET_TRACE),
+    ("SCMP_ACT_TRAP", libc::SECCOMP_RET_TRAP),
+];
+
 fn seccomp() -> Value {
-    let actions = [
-        ("SCMP_ACT_ALLOW", libc::SECCOMP_RET_ALLOW),
-        ("SCMP_ACT_ERRNO", libc::SECCOMP_RET_ERRNO),
-        ("SCMP_ACT_KILL", libc::SECCOMP_RET_KILL_THREAD),
-        ("SCMP_ACT_KILL_PROCESS", libc::SECCOMP_RET_KILL_PROCESS),
-        ("SCMP_ACT_KILL_THREAD", libc::SECCOMP_RET_KILL_THREAD),
-        ("SCMP_ACT_LOG", libc::SECCOMP_RET_LOG),
-        ("SCMP_ACT_NOTIFY", libc::SECCOMP_RET_USER_NOTIF),
-        ("SCMP_ACT_TRACE", libc::SECCOMP_RET_TRACE),
-        ("SCMP_ACT_TRAP", libc::SECCOMP_RET_TRAP),
-    ];
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     let flags = [
         ("SECCOMP_FILTER_FLAG_LOG", libc::SECCOMP_FILTER_FLAG_LOG),
@@ -102,11 +105,10 @@ fn seccomp() -> Value {
         // Allowed together with a listener only.
         ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | listener),
     ];
-    let of_kernel = actions.iter().filter(|(_, code)| sys::seccomp::has_action(*code));
     let supported = flags.iter().filter(|(_, bits)| sys::seccomp::has_flags(*bits as u32));
     json!({
         "enabled": true,
-        "actions": of_kernel.map(|(name, _)| *name).collect::<Vec<_>>(),
+        "actions": SECCOMP_ACTIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
         "operators": [
             "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
             "SCMP_CMP_NE",
@@ -151,7 +153,14 @@ fn architectures() -> Vec<&'static str> {
 }
 
 fn annotations() -> Value {
-    let mut annotations = json!({ "org.brig.version": env!("CARGO_PKG_VERSION") });
+    let mut annotations = json!({
+        "org.brig.version": env!("CARGO_PKG_VERSION"),
+        "org.brig.kernel.cgroups": kernel::cgroups(),
+        "org.brig.kernel.lsm": kernel::security_modules(),
+        // As runc and crun tell it, to those who look for it.
+        "org.opencontainers.runc.checkpoint.enabled": "true",
+        "run.oci.checkpoint.enabled": "true",
+    });
     if let Ok(version) = ScmpVersion::current() {
         annotations["io.github.seccomp.libseccomp.version"] = json!(version.to_string());
     }

@@ -18,7 +18,7 @@ mod shape;
 
 use std::collections::BTreeMap;
 
-use oci_spec::runtime::{LinuxResources, Process, Spec};
+use oci_spec::runtime::{LinuxIntelRdt, LinuxResources, Process, Spec};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -192,6 +192,39 @@ pub fn load_resources(json: &[u8]) -> Result<LinuxResources> {
         Ok(resources)
     })
 }
+
+/// Reads and checks the `linux.intelRdt` object of an update, which may change what the class of a container may use and
+/// not which one it is in; pointers of errors are relative to it.
+pub fn load_rdt(json: &[u8]) -> Result<LinuxIntelRdt> {
+    part(json, "intelRdt", RDT, |object| {
+        for member in ["closID", "enableMonitoring", "enableCMT", "enableMBM"] {
+            if object.get(member).is_some() {
+                return Err(Error::config(format!("{RDT}/{member}"), "cannot be changed"));
+            }
+        }
+        let document = complete(json!({ "linux": { "intelRdt": object } }))?;
+        #[derive(Deserialize)]
+        struct Whole {
+            linux: Linux,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Linux {
+            #[serde(default)]
+            intel_rdt: LinuxIntelRdt,
+        }
+        let Whole { linux: Linux { intel_rdt: rdt } } = parse::typed(&document)?;
+        refuse(check::rdt(&rdt))?;
+        Ok(rdt)
+    })
+}
+
+/// An error about `linux.intelRdt` for those who have that object alone.
+pub fn relative_to_rdt(error: Error) -> Error {
+    relative(error, "intelRdt", RDT)
+}
+
+const RDT: &str = "/linux/intelRdt";
 
 /// An error about `linux.resources` for those who have that object alone.
 pub fn relative_to_resources(error: Error) -> Error {

@@ -2,6 +2,7 @@
 //! Tables of what is refused, where and in which words, and of what is not.
 
 mod accepted;
+mod conflicts;
 mod fuzz;
 mod mistakes;
 mod refused;

@@ -4,10 +4,12 @@
 pub mod bpf;
 pub mod files;
 pub mod memfd;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;
 pub mod pidfd;
+pub mod privilege;
 pub mod seccomp;
 pub mod security;
 pub mod socket;

@@ -43,6 +43,19 @@ pub fn others(pid: i32, known: u64) -> io::Result<u64> {
     Ok(flags)
 }
 
+/// The processes in the namespace `kind`, a name of /proc/PID/ns, that `pid` is in, in ascending order. Those that the caller
+/// may not look at are in none of its own.
+pub fn members(pid: i32, kind: &str) -> io::Result<Vec<i32>> {
+    let identity = |pid: i32| statat(CWD, format!("/proc/{pid}/ns/{kind}"), AtFlags::empty());
+    let theirs = identity(pid)?;
+    let is_in =
+        |pid: &i32| identity(*pid).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (theirs.st_dev, theirs.st_ino));
+    let names = std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut pids: Vec<i32> = names.filter_map(|name| name.parse().ok()).filter(is_in).collect();
+    pids.sort_unstable();
+    Ok(pids)
+}
+
 fn directory(path: &str) -> io::Result<OwnedFd> {
     Ok(openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }

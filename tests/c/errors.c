@@ -152,6 +152,8 @@ static void other_headers(brig_runtime *runtime)
 
     options.size = sizeof options;
     EXPECT(BRIG_ERR_UNSUPPORTED, brig_container_plan(runtime, "flags", &options, &plan, &error));
+    options.flags = BRIG_CREATE_ROOTLESS | BRIG_CREATE_NOT_ROOTLESS;
+    EXPECT(BRIG_ERR_INVALID, brig_container_plan(runtime, "flags", &options, &plan, &error));
     options.flags = 0;
     options.size = 0;
     EXPECT(BRIG_ERR_INVALID, brig_container_plan(runtime, "size", &options, &plan, &error));
@@ -207,6 +209,27 @@ static void forked(brig_runtime *runtime)
     CHECK(run_to_end(container) == 0);
 }
 
+/* A scope of systemd's, or where there is none to make it a clear refusal that leaves nothing. */
+static void systemd(brig_runtime *runtime)
+{
+    const char *id = unique_id();
+    brig_container *container = NULL;
+    brig_error *error = NULL;
+    brig_create_options options = BRIG_INIT(brig_create_options);
+    options.bundle = bundle("true");
+    options.flags = BRIG_CREATE_SYSTEMD_CGROUP;
+    brig_status status = brig_container_create(runtime, id, &options, &container, &error);
+    if (access("/run/systemd/system", F_OK) == 0 && status == BRIG_OK) {
+        EXPECT(BRIG_OK, brig_container_delete(container, BRIG_DELETE_FORCE, &error));
+        brig_container_unref(container);
+    } else {
+        CHECK(status == BRIG_ERR_UNSUPPORTED && container == NULL);
+        CHECK(strstr(brig_error_message(error), "the systemd driver: ") != NULL);
+        brig_error_free(error);
+    }
+    EXPECT(BRIG_ERR_NOT_FOUND, brig_container_open(runtime, id, &container, &error));
+}
+
 int main(void)
 {
     versions();
@@ -215,6 +238,7 @@ int main(void)
     brig_runtime *runtime = open_runtime();
     config(runtime);
     refusals(runtime);
+    systemd(runtime);
     other_headers(runtime);
     canceled(runtime);
     forked(runtime);

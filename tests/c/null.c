@@ -30,6 +30,8 @@ static brig_process *a_brig_process;
 static brig_monitor *a_brig_monitor;
 static brig_create_options a_brig_create_options = BRIG_INIT(brig_create_options);
 static brig_exec_options a_brig_exec_options = BRIG_INIT(brig_exec_options);
+static brig_checkpoint_options a_brig_checkpoint_options = BRIG_INIT(brig_checkpoint_options);
+static brig_restore_options a_brig_restore_options = BRIG_INIT(brig_restore_options);
 static brig_exit a_brig_exit = BRIG_INIT(brig_exit);
 
 static void each_pointer(void)
@@ -66,6 +68,8 @@ int main(void)
     a_brig_create_options.bundle = bundle("true");
     a_brig_create_options.stdio = nowhere;
     a_brig_exec_options.process = "{}";
+    a_brig_checkpoint_options.image_dir = a_brig_restore_options.image_dir = "/no/such";
+    a_brig_restore_options.bundle = bundle("true");
     EXPECT(BRIG_OK, brig_container_init(a_brig_container, &a_brig_process, &error));
     EXPECT(BRIG_OK, brig_container_monitor(a_brig_container, 0, &a_brig_monitor, &error));
     each_pointer();
@@ -88,6 +92,8 @@ int main(void)
     INVALID(brig_container_create(a_brig_runtime, "null", NULL, &container_out, &error));
     INVALID(brig_container_plan(a_brig_runtime, "null", NULL, &text, &error));
     INVALID(brig_container_exec(a_brig_container, NULL, &process_out, &error));
+    INVALID(brig_container_checkpoint(a_brig_container, NULL, &error));
+    INVALID(brig_container_restore(a_brig_runtime, "null", NULL, &container_out, &error));
     a_brig_create_options.bundle = NULL;
     INVALID(brig_container_create(a_brig_runtime, "null", &a_brig_create_options, &container_out, &error));
     a_brig_exec_options.process = NULL;

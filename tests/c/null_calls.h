@@ -114,6 +114,12 @@ INVALID(brig_container_update(NULL, NULL, NULL));
 INVALID(brig_container_update(NULL, "{}", &error));
 INVALID(brig_container_update(a_brig_container, NULL, &error));
 
+/* brig_container_update_rdt */
+INVALID(brig_container_update_rdt(NULL, NULL, NULL, NULL));
+INVALID(brig_container_update_rdt(NULL, "{}", "{}", &error));
+SURVIVES(brig_container_update_rdt(a_brig_container, NULL, "{}", &error));
+INVALID(brig_container_update_rdt(a_brig_container, "{}", NULL, &error));
+
 /* brig_container_cgroup_fd */
 INVALID(brig_container_cgroup_fd(NULL, NULL, NULL, NULL));
 INVALID(brig_container_cgroup_fd(NULL, "{}", &fd, &error));
@@ -199,6 +205,18 @@ INVALID(brig_container_exec(a_brig_container, &a_brig_exec_options, NULL, &error
 INVALID(brig_container_process_spec(NULL, NULL, NULL));
 INVALID(brig_container_process_spec(NULL, &text, &error));
 INVALID(brig_container_process_spec(a_brig_container, NULL, &error));
+
+/* brig_container_checkpoint */
+INVALID(brig_container_checkpoint(NULL, NULL, NULL));
+INVALID(brig_container_checkpoint(NULL, &a_brig_checkpoint_options, &error));
+SURVIVES(brig_container_checkpoint(a_brig_container, NULL, &error));
+
+/* brig_container_restore */
+INVALID(brig_container_restore(NULL, NULL, NULL, NULL, NULL));
+INVALID(brig_container_restore(NULL, "null", &a_brig_restore_options, &brig_container_out, &error));
+INVALID(brig_container_restore(a_brig_runtime, NULL, &a_brig_restore_options, &brig_container_out, &error));
+SURVIVES(brig_container_restore(a_brig_runtime, "null", NULL, &brig_container_out, &error));
+INVALID(brig_container_restore(a_brig_runtime, "null", &a_brig_restore_options, NULL, &error));
 
 /* brig_container_monitor */
 INVALID(brig_container_monitor(NULL, 0, NULL, NULL));

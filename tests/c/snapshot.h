@@ -38,8 +38,12 @@ static inline long count_files(void)
     return count;
 }
 
+/* 0 with the sanitizers: they keep what is freed for a while, and find themselves what is not. */
 static inline long resident_kib(void)
 {
+#ifdef __SANITIZE_ADDRESS__
+    return 0;
+#endif
     char line[256];
     long kib = 0;
     FILE *status = fopen("/proc/self/status", "r");

@@ -85,6 +85,13 @@ int main(void)
     refused("{ \"devices\": [{ \"allow\": true, \"access\": \"x\" }] }", BRIG_ERR_CONFIG, "/devices/0/access");
     refused("{ \"unified\": { \"cgroup.kill\": \"1\" } }", BRIG_ERR_CONFIG, "/unified/cgroup.kill");
 
+    /* It was created without a class of service, which is looked for after both objects were checked. */
+    brig_error *error = NULL;
+    CHECK(brig_container_update_rdt(container, NULL, "{ \"memBwSchema\": \"x\" }", &error) == BRIG_ERR_CONFIG);
+    CHECK(strcmp(brig_error_pointer(error), "/memBwSchema") == 0);
+    brig_error_free(error);
+    EXPECT(BRIG_ERR_UNSUPPORTED, brig_container_update_rdt(container, "{}", "{ \"schemata\": [] }", &error));
+
     brig_process *init = NULL;
     brig_exit end = BRIG_INIT(brig_exit);
     EXPECT(BRIG_OK, brig_container_init(container, &init, &error));

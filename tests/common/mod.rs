@@ -21,6 +21,18 @@ pub struct Lab {
     /// The directory.
     pub path: PathBuf,
     brig: PathBuf,
+    /// Who runs the command, if that is not root.
+    user: Option<User>,
+}
+
+/// An ordinary user.
+pub struct User {
+    /// The program before the command, with its arguments, that becomes this user, and the command's own global flags.
+    pub becomes: Vec<String>,
+    /// Those flags.
+    pub flags: Vec<String>,
+    /// Whose the laboratory is.
+    pub uid: u32,
 }
 
 impl Lab {
@@ -31,7 +43,21 @@ impl Lab {
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(path.join("bundle")).unwrap();
         assert!(is_root(), "these tests make containers and have to run as root");
-        Self { path, brig: brig.into() }
+        Self { path, brig: brig.into(), user: None }
+    }
+
+    /// Gives the laboratory to a user, who from then on runs the command.
+    pub fn given_to(mut self, user: User) -> Self {
+        self.user = Some(user);
+        self.hand_over();
+        self
+    }
+
+    /// Gives all that is in the laboratory to its user.
+    pub fn hand_over(&self) {
+        let Some(User { uid, .. }) = &self.user else { return };
+        let given = Command::new("chown").args(["-Rh", &format!("{uid}:{uid}")]).arg(&self.path).status().unwrap();
+        assert!(given.success());
     }
 
     /// An id that no other test uses: it becomes the name of cgroups.
@@ -54,8 +80,9 @@ impl Lab {
     pub fn write(&self, args: &[&str], edit: impl FnOnce(&mut Value)) -> &Self {
         if !self.rootfs().exists() {
             busybox(&self.rootfs());
+            self.hand_over();
         }
-        let mut spec = default_spec(&self.brig);
+        let mut spec = if self.user.is_some() { self.rootless_spec() } else { default_spec(&self.brig) };
         spec["process"]["terminal"] = json!(false);
         spec["process"]["args"] = json!(args);
         edit(&mut spec);
@@ -63,11 +90,30 @@ impl Lab {
         self
     }
 
+    /// What `brig spec --rootless` writes for the user.
+    fn rootless_spec(&self) -> Value {
+        let file = self.bundle().join("config.json");
+        let _ = fs::remove_file(&file);
+        self.brig(&["spec", "--rootless"]).success();
+        serde_json::from_slice(&fs::read(&file).unwrap()).unwrap()
+    }
+
     /// The command with the laboratory's state directory, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.brig);
-        command.arg("--root").arg(self.path.join("state")).args(args);
-        command.current_dir(self.bundle()).stdin(Stdio::null());
+        let state = self.path.join("state");
+        self.bare_command(&[&["--root", state.to_str().unwrap()], args].concat())
+    }
+
+    /// The command with nothing but these arguments.
+    pub fn bare_command(&self, args: &[&str]) -> Command {
+        let mut words = Vec::new();
+        if let Some(user) = &self.user {
+            words.extend(user.becomes.iter().map(OsStr::new));
+        }
+        words.push(self.brig.as_os_str());
+        words.extend(self.user.iter().flat_map(|user| &user.flags).map(OsStr::new));
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args(args).current_dir(self.bundle()).stdin(Stdio::null());
         command
     }
 
@@ -171,9 +217,13 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let listed = self.brig(&["list", "--quiet"]);
-        for id in String::from_utf8_lossy(&listed.0.stdout).lines() {
-            self.brig(&["delete", "--force", id]);
+        // By the user, whose systemd knows them, and then by root.
+        for _ in 0..2 {
+            let listed = self.brig(&["list", "--quiet"]);
+            for id in String::from_utf8_lossy(&listed.0.stdout).lines() {
+                self.brig(&["delete", "--force", id]);
+            }
+            self.user = None;
         }
         let left = self.leftovers();
         fs::remove_dir_all(&self.path).unwrap();

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{IoSlice, IoSliceMut, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -61,7 +62,9 @@ impl Temp {
         for directory in directories.iter().chain(&["bin"]) {
             fs::create_dir_all(root.path(directory)).expect("directories");
         }
-        fs::copy(BUSYBOX, root.path("bin/busybox")).expect("busybox");
+        // Not by fs::copy: what another thread starts meanwhile would hold the file open for writing, and execve(2) refuse it.
+        let copied = Command::new("cp").arg(BUSYBOX).arg(root.path("bin/busybox")).status();
+        assert!(copied.expect("cp").success(), "busybox");
         root
     }
 

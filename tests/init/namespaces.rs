@@ -192,7 +192,7 @@ fn a_user_namespace_is_mapped_by_the_host() {
     let session = Plan::new()
         .step(Step::Unshare { flags: (NEWUSER | NEWUTS) as u32 })
         .sync(POINT_MAPS)
-        .step(Step::BecomeRoot {})
+        .step(Step::BecomeRoot { keep_groups: 0 })
         .step(Step::Hostname { name: c"inside" })
         .sync(POINT_COMMIT)
         .start(0);

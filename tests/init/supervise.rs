@@ -4,6 +4,8 @@
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use brig_wire::{Act, Ended, POINT_COMMIT, Step, fd, kind};
 use nix::sys::signal::{Signal, kill};
@@ -42,7 +44,16 @@ fn it_records_a_code() {
     let pid = told(&session);
     session.reached(POINT_COMMIT);
     assert_eq!(session.status("NSsid"), session.pid.to_string());
-    let held: Vec<_> = fs::read_dir(format!("/proc/{}/fd", session.pid)).expect("files").flatten().collect();
+    let files = || fs::read_dir(format!("/proc/{}/fd", session.pid)).expect("files").flatten().collect::<Vec<_>>();
+    let mut held = files();
+    // Its child may be quicker than it is with closing the others.
+    for _ in 0..2000 {
+        if held.len() == 1 {
+            break;
+        }
+        sleep(Duration::from_millis(5));
+        held = files();
+    }
     assert_eq!(held.len(), 1, "{held:?}");
     assert_eq!(fs::read_link(held[0].path()).expect("a link"), path);
     assert_eq!(fs::read_link(format!("/proc/{}/cwd", session.pid)).expect("a link"), PathBuf::from("/"));

@@ -187,3 +187,40 @@ fn new_filesystems_are_labelled() {
         assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), label, "{place}");
     }
 }
+
+/// With the type for programs of containers and the one for their files, which the policy of the guest of `make test-vm` has.
+#[test]
+fn a_label_confines_the_program() {
+    if !has_selinux() {
+        return skip("SELinux: it is not enabled in this kernel (CONFIG_SECURITY_SELINUX, security=selinux)");
+    }
+    let lab = lab();
+    let script = "cat /proc/self/attr/current; cat /etc/ours; cat /etc/theirs";
+    lab.write(&["sh", "-c", &format!("{script}; exec sleep 1000")], |spec| {
+        spec["process"]["selinuxLabel"] = json!("system_u:system_r:container_t:s0:c1,c2");
+        spec["linux"]["mountLabel"] = json!("system_u:object_r:container_file_t:s0:c1,c2");
+    });
+    for name in ["ours", "theirs"] {
+        fs::write(lab.rootfs().join("etc").join(name), format!("{name}\n")).unwrap();
+    }
+    let relabel = |label: &str, path: &Path| {
+        Command::new("chcon")
+            .args(["-R", &format!("system_u:object_r:{label}:s0")])
+            .arg(path)
+            .status()
+            .unwrap()
+            .success()
+    };
+    if !relabel("container_file_t", &lab.rootfs()) {
+        return skip("SELinux: this policy has no container_file_t");
+    }
+    assert!(relabel("shadow_t", &lab.rootfs().join("etc/theirs")));
+    let id = lab.launch("confined");
+    let done = exec(&lab, &[], &id, script);
+    let label = "system_u:system_r:container_t:s0:c1,c2";
+    assert_eq!(done.out().replace(['\0', '\n'], ""), format!("{label}ours"), "{}", done.err());
+    assert!(done.err().contains("'/etc/theirs': Permission denied"), "{}", done.err());
+    // Nor may what is executed beside it be of a type that the policy does not know.
+    let done = exec(&lab, &["--process-label", "system_u:system_r:no_such_t:s0"], &id, script);
+    assert!(done.err().contains("/selinuxLabel"), "{}", done.err());
+}

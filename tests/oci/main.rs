@@ -11,6 +11,7 @@ mod attacks;
 mod bad_input;
 mod cgroup_paths;
 mod cgroups;
+mod checkpoint;
 mod copy_up;
 mod edit;
 mod environment;
@@ -29,6 +30,7 @@ mod personality;
 mod plans;
 mod rdt;
 mod resources;
+mod rootless;
 mod scheduling;
 mod seccomp;
 #[cfg(feature = "fault-injection")]

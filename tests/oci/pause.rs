@@ -92,8 +92,7 @@ fn an_exec_into_a_paused_container() {
     let spawn = |args: &[&str]| lab.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let patient = ["exec", "--ignore-paused", &id, "sh", "-c", "exit 3"];
     let mut waits = spawn(&patient);
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(waits.try_wait().unwrap().is_none(), "it does not run while the container stands still");
+    until("it listens for signals", || blocks(waits.id(), 15));
 
     // Who gives up need not wait.
     let mut gives_up = spawn(&patient);
@@ -101,12 +100,13 @@ fn an_exec_into_a_paused_container() {
     assert!(std::process::Command::new("kill").arg(gives_up.id().to_string()).status().unwrap().success());
     assert_eq!(gives_up.wait().unwrap().code(), Some(255));
 
+    assert!(waits.try_wait().unwrap().is_none(), "it does not run while the container stands still");
     lab.brig(&["resume", &id]).success();
     assert_eq!(waits.wait().unwrap().code(), Some(3));
 
     lab.brig(&["pause", &id]).success();
     let mut waits = spawn(&patient);
-    std::thread::sleep(Duration::from_millis(50));
+    until("it listens for signals", || blocks(waits.id(), 15));
     lab.brig(&["delete", "--force", &id]).success();
     assert_eq!(waits.wait().unwrap().code(), Some(255));
     lab.assert_clean();

@@ -123,3 +123,55 @@ fn a_policy_a_personality_and_a_memory_policy() {
         spec["linux"]["memoryPolicy"] = json!({ "mode": "MPOL_INTERLEAVE", "nodes": "0-2" });
     });
 }
+
+/// The host sends the files of the cgroups when they are made, whatever init does meanwhile. So until it has joined them
+/// init must not ask for anything else: what came would be another answer. The id maps come before, since they are what a
+/// new user namespace begins with.
+#[test]
+fn what_waits_for_an_answer_comes_after_the_cgroups() {
+    const WAITS: [&str; 6] =
+        ["Sync point=hooks", "Sync point=limits", "Sync point=commit", "NetSocket", "SeccompListener", "Gate"];
+    type Case = (&'static str, fn(&mut Value));
+    let cases: [Case; 5] = [
+        ("Gate", edit::nothing),
+        ("Sync point=hooks", |spec| spec["hooks"]["createRuntime"] = json!([{ "path": "/bin/true" }])),
+        ("NetSocket", |spec| spec["linux"]["netDevices"] = json!({ "lo9": {} })),
+        ("Sync point=limits", |spec| spec["process"]["scheduler"] = json!({ "policy": "SCHED_FIFO", "priority": 7 })),
+        ("SeccompListener", |spec| {
+            spec["linux"]["seccomp"] = json!({
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "listenerPath": "",
+                "syscalls": [{ "names": ["mkdir"], "action": "SCMP_ACT_NOTIFY" }],
+            });
+        }),
+    ];
+    let everything = |spec: &mut Value| {
+        cases.iter().for_each(|(_, edit)| edit(spec));
+        edit::user_namespace(spec);
+        edit::namespace(spec, "time", None);
+        spec["process"]["terminal"] = json!(true);
+    };
+    let check = |wanted: &str, edit: &dyn Fn(&mut Value)| {
+        let lab = lab();
+        let agent = lab.path.join("agent");
+        let _agent = std::os::unix::net::UnixListener::bind(&agent).unwrap();
+        lab.write(&["true"], |spec| {
+            edit(spec);
+            if let Some(path) = spec.pointer_mut("/linux/seccomp/listenerPath") {
+                *path = json!(agent);
+            }
+        });
+        let text = lab.brig(&["plan"]).success();
+        let steps: Vec<_> = text.lines().filter_map(|line| Some(line.trim_start().split_once("  ")?.1)).collect();
+        let waits = |step: &&str| WAITS.iter().any(|wait| step.starts_with(wait));
+        assert!(steps.iter().any(|step| step.starts_with(wanted)), "{wanted} is not in\n{text}");
+        match steps.iter().rposition(|step| step.starts_with("JoinCgroups")) {
+            Some(joins) => assert!(!steps[..joins].iter().any(waits), "{wanted}:\n{text}"),
+            None => crate::common::skip("this host has no cgroups of version 1 that init would join"),
+        }
+    };
+    cases.iter().for_each(|(wanted, edit)| check(wanted, edit));
+    for (wanted, _) in cases {
+        check(wanted, &everything);
+    }
+}

@@ -199,6 +199,133 @@ fn what_cannot_be_is_refused_and_leaves_nothing() {
     }
 }
 
+/// What the kernel would have in these files.
+fn write_all(files: &[(String, &str)]) {
+    for (path, text) in files {
+        fs::create_dir_all(PathBuf::from(path).parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+#[test]
+fn what_is_measured_is_in_the_statistics() {
+    let rdt = Resctrl::new();
+    let at = |file: &str| rdt.root.join(file).to_str().unwrap().to_owned();
+    write_all(&[
+        (at("info/L3/cbm_mask"), "7ff\n"),
+        (at("info/L3/min_cbm_bits"), "1\n"),
+        (at("info/L3/num_closids"), "16\n"),
+        (at("info/MB/bandwidth_gran"), "10\n"),
+        (at("info/MB/delay_linear"), "1\n"),
+        (at("info/MB/min_bandwidth"), "10\n"),
+        (at("info/MB/num_closids"), "8\n"),
+    ]);
+    let info = json!({
+        "l3_cache_info": { "cbm_mask": "7ff", "min_cbm_bits": 1, "num_closids": 16 },
+        "l3_cache_schema_root": "L3:0=7ff;1=7ff",
+        "mem_bw_info": { "bandwidth_gran": 10, "delay_linear": 1, "min_bandwidth": 10, "num_closids": 8 },
+        "mem_bw_schema_root": "MB:0=100;1= 50",
+    });
+    let stats = |id: &str| {
+        let event: Value = serde_json::from_str(&rdt.lab.brig(&["events", "--stats", id]).success()).unwrap();
+        event["data"]["intel_rdt"].clone()
+    };
+    let measure = |group: &str| {
+        let caches = [("00", "1000", "500", "64"), ("01", "Unavailable", "7", "128")];
+        for (number, total, local, occupancy) in caches {
+            let cache = format!("{group}/mon_data/mon_L3_{number}");
+            write_all(&[
+                (at(&format!("{cache}/mbm_total_bytes")), total),
+                (at(&format!("{cache}/mbm_local_bytes")), local),
+                (at(&format!("{cache}/llc_occupancy")), occupancy),
+            ]);
+        }
+    };
+    let id = rdt.lab.id("measured");
+    // Of a monitoring group, and of a class that is the container's own.
+    for (monitoring, group) in [(true, format!("{id}/mon_groups/{id}")), (false, id.clone())] {
+        rdt.write(json!({ "l3CacheSchema": "L3:0=f;1=f0", "enableMonitoring": monitoring }));
+        rdt.brig(&["create", &id]).success();
+        measure(&group);
+        let mut expected = info.clone();
+        expected["l3_cache_schema"] = json!("L3:0=f;1=f0");
+        expected["mbm_stats"] = json!([{ "mbm_total_bytes": 1000, "mbm_local_bytes": 500 }]);
+        expected["cmt_stats"] = json!([{ "llc_occupancy": 64 }, { "llc_occupancy": 128 }]);
+        assert_eq!(stats(&id), expected, "monitoring {monitoring}");
+        rdt.lab.brig(&["delete", &id]).success();
+    }
+    // Of one that others may be in nothing is the container's.
+    rdt.class("gold", "    L3:0=00f;1=0f0\n");
+    measure("gold");
+    rdt.write(json!({ "closID": "gold" })).brig(&["create", &id]).success();
+    let mut expected = info.clone();
+    expected["l3_cache_schema"] = json!("L3:0=00f;1=0f0");
+    assert_eq!(stats(&id), expected);
+    rdt.lab.brig(&["delete", &id]).success();
+    // Nor is there anything without a class.
+    rdt.lab.write(&["sleep", "1000"], edit::nothing);
+    rdt.lab.brig(&["create", &id]).success();
+    assert_eq!(stats(&id), json!({}));
+}
+
+#[test]
+fn an_update_changes_the_class_or_nothing() {
+    let rdt = Resctrl::new();
+    let id = rdt.lab.id("changed");
+    rdt.write(json!({ "l3CacheSchema": "L3:0=f;1=f0", "memBwSchema": "MB:0=20;1=70" }));
+    rdt.brig(&["create", &id]).success();
+    let schemata = || rdt.read(&format!("{id}/schemata"));
+    let update = |args: &[&str]| rdt.brig(&[&["update"], args, &[&id]].concat());
+    // The kernel takes what it is told of; behind this directory there is none, so that all lines are given.
+    update(&["--l3-cache-schema", "L3:0=3;1=30", "--mem-bw-schema", "MB:0=10;1=30"]).success();
+    assert_eq!(schemata(), "L3:0=3;1=30\nMB:0=10;1=30\n");
+    update(&["--l3-cache-schema", "L3:0=7;1=70\nMB:0=1", "--mem-bw-schema", "MB:0=40;1=50"]).success();
+    assert_eq!(schemata(), "L3:0=7;1=70\nMB:0=40;1=50\n");
+
+    // A limit that the kernel does not take: both stay.
+    let limits = rdt.lab.path.join("limits.json");
+    fs::write(&limits, r#"{"unified": {"no.such": "1"}}"#).unwrap();
+    let done = update(&[
+        "-r",
+        limits.to_str().unwrap(),
+        "--l3-cache-schema",
+        "L3:0=1;1=10",
+        "--mem-bw-schema",
+        "MB:0=90;1=90",
+    ]);
+    assert!(done.failure().contains("/unified/no.such"), "{}", done.err());
+    assert_eq!(schemata(), "L3:0=7;1=70\nMB:0=40;1=50\n");
+    // And the other way round.
+    let pids = rdt.lab.brig(&["events", "--stats", &id]).success();
+    for (flags, expected) in [
+        (["--mem-bw-schema", "L3:0=f"], "/memBwSchema: "),
+        (["--mem-bw-schema", "MB:0=1\nL3:0=f"], "/memBwSchema: "),
+        (["--l3-cache-schema", "f"], "/l3CacheSchema: "),
+    ] {
+        let error = update(&[&flags[..], &["--pids-limit", "7"]].concat()).failure();
+        assert!(error.contains(expected), "{flags:?}: {error}");
+    }
+    fs::rename(rdt.root.join(&id).join("schemata"), rdt.root.join("away")).unwrap();
+    let error = update(&["--pids-limit", "7", "--mem-bw-schema", "MB:0=10"]).failure();
+    assert!(error.contains("cannot read") && error.contains("schemata: No such file"), "{error}");
+    let limit = |stats: &str| serde_json::from_str::<Value>(stats).unwrap()["data"]["pids"]["limit"].clone();
+    assert_eq!(limit(&rdt.lab.brig(&["events", "--stats", &id]).success()), limit(&pids));
+    fs::rename(rdt.root.join("away"), rdt.root.join(&id).join("schemata")).unwrap();
+    rdt.lab.brig(&["delete", &id]).success();
+
+    // A class with a name is changed for all who are in it.
+    rdt.class("gold", "MB:0=50\n");
+    rdt.write(json!({ "closID": "gold" })).brig(&["create", &id]).success();
+    update(&["--mem-bw-schema", "MB:0=60"]).success();
+    assert_eq!(rdt.read("gold/schemata"), "MB:0=60\n");
+    rdt.lab.brig(&["delete", &id]).success();
+
+    rdt.lab.write(&["sleep", "1000"], edit::nothing);
+    rdt.lab.brig(&["create", &id]).success();
+    let error = update(&["--mem-bw-schema", "MB:0=60"]).failure();
+    assert!(error.contains("the container was created without linux.intelRdt"), "{error}");
+}
+
 /// A create that fails later on takes its groups along, but none that was there.
 #[test]
 fn a_create_that_fails_undoes_them() {

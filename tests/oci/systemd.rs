@@ -14,7 +14,7 @@ use crate::common::{Done, Lab, skip};
 use crate::{edit, lab};
 
 /// Whether systemd is process 1 here.
-fn is_booted() -> bool {
+pub fn is_booted() -> bool {
     let booted = Path::new("/run/systemd/system").is_dir();
     if !booted {
         skip("systemd is not process 1 here (no /run/systemd/system)");
@@ -41,7 +41,7 @@ fn sleeping(lab: &Lab, edit: impl FnOnce(&mut Value)) -> String {
 }
 
 /// A property of a unit, as `systemctl show` prints it.
-fn property(unit: &str, name: &str) -> String {
+pub fn property(unit: &str, name: &str) -> String {
     let shown = Command::new("systemctl").args(["show", "--value", "-p", name, unit]).output().unwrap();
     String::from_utf8_lossy(&shown.stdout).trim().to_owned()
 }

@@ -21,7 +21,6 @@ KNOWN = {
     "/linux/resources/pids": "the limit is optional since 1.3",
     "/linux/resources/pids/limit": "the limit is optional since 1.3",
     "/linux/resources/hugepageLimits/0/pageSize": "which sizes there are only the host knows, which is asked by create",
-    "/linux/resources/hugepageLimits/0/limit": "-1 is no limit, as for memory",
     "/linux/rootfsPropagation": "an empty text is how some write \"not set\"",
 }
 OTHERS = [7, -1, "x", "", [], {}]

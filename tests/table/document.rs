@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use crate::row::{Outcome, Row};
 use crate::runtime::Runtime;
@@ -15,17 +16,54 @@ const COLUMNS: [Runtime; 3] = [Runtime::Brig, Runtime::Runc, Runtime::Crun];
 const FIELD: &str = "| field |";
 /// What stands for one that was never asked.
 const UNKNOWN: &str = "?";
+/// The guests of `make test-vm`, and what stands for a row that is shown there and not on the host.
+const GUESTS: [(&str, &str); 2] = [("systemd", "yes (in the VM)"), ("selinux", "yes (in the VM with SELinux)")];
 
 /// The rows in the document are those of the table, and none is "no" in brig's column.
 pub fn check(rows: &[Row]) {
     let (_, table, _) = parts();
     let written = cells(&table);
-    let names: Vec<_> = written.iter().map(|cells| cells[0].as_str()).collect();
-    let wanted: Vec<_> = rows.iter().map(|row| row.name.as_str()).collect();
-    assert_eq!(names, wanted, "docs/spec.md has other rows: make spec-table");
+    let other = written.iter().map(|cells| cells[0].as_str()).zip(rows).find(|(name, row)| *name != row.name);
+    assert!(
+        other.is_none() && written.len() == rows.len(),
+        "docs/spec.md has other rows, make spec-table: {:?}",
+        other.map(|(name, row)| (name, &row.name))
+    );
     let missing: Vec<_> =
         written.iter().filter(|cells| cells[1].starts_with("no") && cells[1] != NOT_ON_LINUX).collect();
     assert!(missing.is_empty(), "docs/spec.md says no: {missing:?}");
+}
+
+/// Writes down what came out in the guest BRIG_TABLE_GUEST, to BRIG_TABLE_RESULTS. Where the guest has the document, it
+/// fails if that is not what is said there of the guest.
+pub fn record(rows: &[Row], outcomes: &[Outcome]) {
+    let guest = std::env::var("BRIG_TABLE_GUEST").unwrap();
+    let (_, promise) = GUESTS.iter().find(|(name, _)| *name == guest).expect("a guest of the list");
+    let results: BTreeMap<_, _> =
+        rows.iter().zip(outcomes).map(|(row, outcome)| (&row.name, cell(outcome, Runtime::Brig))).collect();
+    fs::write(std::env::var("BRIG_TABLE_RESULTS").unwrap(), serde_json::to_vec_pretty(&results).unwrap()).unwrap();
+    if !Path::new(PATH).exists() {
+        return;
+    }
+    check(&crate::table());
+    let outcome = |name: &str| rows.iter().position(|row| row.name == name).map(|index| &outcomes[index]);
+    let (_, table, _) = parts();
+    let broken: Vec<_> = cells(&table)
+        .into_iter()
+        .filter(|cells| cells[1] == *promise && outcome(&cells[0]).is_some_and(|outcome| *outcome != Outcome::Yes))
+        .collect();
+    assert!(broken.is_empty(), "docs/spec.md says that these are shown here: {broken:?}");
+}
+
+/// What the guests said of each row, from the files that `make test-vm` brought back to BRIG_TABLE_GUESTS.
+fn guests() -> Vec<(&'static str, BTreeMap<String, String>)> {
+    let Ok(directory) = std::env::var("BRIG_TABLE_GUESTS") else { return Vec::new() };
+    let read = |(name, promise): &(&str, &'static str)| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&directory).join(name).join("table.json");
+        let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: make test-vm", path.display()));
+        (*promise, serde_json::from_slice(&text).unwrap())
+    };
+    GUESTS.iter().map(read).collect()
 }
 
 /// Writes these columns; what is there of others stays.
@@ -34,17 +72,31 @@ pub fn write(rows: &[Row], columns: &[(Runtime, Vec<Outcome>)]) {
     let head = old.lines().next().map(split).unwrap_or_default();
     let old: BTreeMap<_, _> = cells(&old).into_iter().map(|cells| (cells[0].clone(), cells)).collect();
     let mut table = heads(&head, columns);
+    let guests = guests();
     for (index, row) in rows.iter().enumerate() {
         write!(table, "| {} ", row.name).unwrap();
         for (column, runtime) in COLUMNS.iter().enumerate() {
             let new =
                 columns.iter().find(|(of, _)| of == runtime).map(|(_, outcomes)| cell(&outcomes[index], *runtime));
             let old = old.get(&row.name).and_then(|cells| cells.get(column + 1).cloned());
-            write!(table, "| {} ", new.or(old).unwrap_or_else(|| UNKNOWN.into())).unwrap();
+            let elsewhere = match (&new, runtime) {
+                (Some(here), Runtime::Brig) if here != "yes" => in_guests(&row.name, &guests, old.as_ref()),
+                _ => None,
+            };
+            write!(table, "| {} ", elsewhere.or(new).or(old).unwrap_or_else(|| UNKNOWN.into())).unwrap();
         }
         table.push_str("|\n");
     }
     fs::write(PATH, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+}
+
+/// What the guests have to say of a row that this host cannot show; without them, what was written of them stays.
+fn in_guests(row: &str, guests: &[(&str, BTreeMap<String, String>)], old: Option<&String>) -> Option<String> {
+    if guests.is_empty() {
+        return old.filter(|cell| GUESTS.iter().any(|(_, promise)| cell == promise)).cloned();
+    }
+    let shown = guests.iter().find(|(_, results)| results.get(row).is_some_and(|result| result == "yes"));
+    shown.map(|(promise, _)| (*promise).to_owned())
 }
 
 const NOT_ON_LINUX: &str = "not on Linux";

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::common::Lab;
-use crate::runtime::{Runtime, set};
+use crate::runtime::{Program, Runtime, set};
 
 /// What came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub struct Row {
     needs: Needs,
     terminal: bool,
     exec: Option<String>,
+    update: Option<&'static str>,
     /// How many of the edits only prepare; `None` if the row is true without its field.
     preparing: Option<usize>,
 }
@@ -80,6 +81,7 @@ pub fn row(name: &str, edits: &[(&str, &str)], script: &str, output: &str) -> Ro
         needs: Needs::Nothing,
         terminal: false,
         exec: None,
+        update: None,
         preparing: Some(0),
     }
 }
@@ -113,7 +115,10 @@ impl Row {
 
     /// A shell script of the host that succeeds where the kernel has `what`.
     pub fn needs(self, script: &str, what: &'static str) -> Self {
-        Self { needs: Needs::Host(script.to_owned(), what), ..self }
+        match self.needs {
+            Needs::Elsewhere(_) => self,
+            Needs::Nothing | Needs::Host(..) => Self { needs: Needs::Host(script.to_owned(), what), ..self },
+        }
     }
 
     /// One more member, which the field needs beside it.
@@ -130,6 +135,11 @@ impl Row {
     /// The script is executed in a container that waits, with these members in its process.
     pub fn exec(self, members: &str) -> Self {
         Self { exec: Some(members.to_owned()), ..self }
+    }
+
+    /// The script is executed in a container that waits, whose limits are changed then, by what `brig update` reads.
+    pub fn update(self, resources: &'static str) -> Self {
+        Self { update: Some(resources), ..self.exec("{}") }
     }
 
     /// The first `edits` of the edits are not about the field.
@@ -183,7 +193,13 @@ impl Row {
             process.to_string()
         });
         let before = fill(&self.before);
-        let done = runtime.run(&lab, &before, exec.as_deref(), self.terminal);
+        let program = match (&exec, self.update) {
+            (None, _) if self.terminal => Program::OnTerminal,
+            (None, _) => Program::First,
+            (Some(process), None) => Program::Exec(process),
+            (Some(process), Some(resources)) => Program::Update(process, resources),
+        };
+        let done = runtime.run(&lab, &before, program);
         let outcome = match &self.expected {
             Expected::Refusal(pointer) => match done.code() {
                 Some(1) if runtime != Runtime::Brig || done.err().contains(pointer) => Outcome::Yes,

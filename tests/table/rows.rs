@@ -8,7 +8,10 @@ use crate::row::{Row, elsewhere, row};
 const CAPABILITIES: &str = r#"["CAP_KILL", "CAP_NET_RAW"]"#;
 /// Bits 5 and 13.
 const CAPABILITY_BITS: &str = "0000000000002020";
-const VM_LSM: &str = "needs the VM: an LSM";
+
+const HAS_APPARMOR: &str = "grep -q Y /sys/module/apparmor/parameters/enabled";
+pub const HAS_SELINUX: &str = "grep -qw selinuxfs /proc/filesystems";
+pub const LACKS_SELINUX: &str = "SELinux (CONFIG_SECURITY_SELINUX, security=selinux)";
 
 /// A hook that runs a script, with @LOG@ as the bundle's directory `log`.
 fn hook(kind: &str, script: &str) -> [(String, String); 2] {
@@ -129,8 +132,23 @@ fn process() -> Vec<Row> {
             "ulimit -S -n; ulimit -H -n",
             "100 200",
         ),
-        elsewhere("process.apparmorProfile", VM_LSM),
-        elsewhere("process.selinuxLabel", VM_LSM),
+        row(
+            "process.apparmorProfile",
+            &[("/process/apparmorProfile", r#""@ID@""#)],
+            "cat /proc/self/attr/current",
+            "@ID@ (enforce)",
+        )
+        .needs(HAS_APPARMOR, "AppArmor (CONFIG_SECURITY_APPARMOR, lsm=apparmor)")
+        .before("echo 'profile @ID@ flags=(attach_disconnected,mediate_deleted) { file, }' | apparmor_parser --replace")
+        .after("apparmor_parser --remove << END\nprofile @ID@ {}\nEND"),
+        row(
+            "process.selinuxLabel",
+            &[("/process/selinuxLabel", r#""system_u:system_r:container_t:s0:c1,c2""#)],
+            "cat /proc/self/attr/current | tr -d '\\0'",
+            "system_u:system_r:container_t:s0:c1,c2",
+        )
+        .needs(HAS_SELINUX, LACKS_SELINUX)
+        .before("chcon -R system_u:object_r:container_file_t:s0 rootfs"),
         row(
             "process.noNewPrivileges",
             &[("/process/noNewPrivileges", "false")],

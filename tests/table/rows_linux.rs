@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::row::{Row, elsewhere, row};
+use crate::row::{Row, row};
+use crate::rows::{HAS_SELINUX, LACKS_SELINUX};
 
 /// The namespaces without the cgroup one, so that the path of the cgroup is seen.
 const SEES_CGROUP: (&str, &str) = (
@@ -44,7 +45,17 @@ pub fn rows() -> Vec<Row> {
             "readonly writable",
         )
         .preparing(1),
-        elsewhere("linux.mountLabel", "needs the VM: SELinux"),
+        row(
+            "linux.mountLabel",
+            &[
+                ("/mounts/-", r#"{"destination": "/data", "type": "tmpfs", "source": "tmpfs"}"#),
+                ("/linux/mountLabel", r#""system_u:object_r:container_file_t:s0:c1,c2""#),
+            ],
+            "superblock /data | grep -o 'context=.*c2'",
+            r#"context="system_u:object_r:container_file_t:s0:c1,c2"#,
+        )
+        .preparing(1)
+        .needs(HAS_SELINUX, LACKS_SELINUX),
     ]);
     rows.extend(net_devices());
     rows.extend(seccomp());

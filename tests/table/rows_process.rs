@@ -2,6 +2,7 @@
 //! What a process is scheduled and remembered by: scheduler, I/O priority, CPU affinity, personality, memory policy.
 
 use crate::row::{Row, elsewhere, row};
+use crate::rows_resources::is_unified;
 
 /// Fields of /proc/PID/stat, proc_pid_stat(5), without a fork: that may reset them, or not be allowed.
 const STAT: &str = "read -r line < /proc/self/stat; set -- $line";
@@ -20,8 +21,7 @@ pub fn rows() -> Vec<Row> {
     let mut rows = vec![
         scheduler("policy", r#"{"policy": "SCHED_BATCH"}"#, 41, "3"),
         scheduler("nice", r#"{"policy": "SCHED_OTHER", "nice": 5}"#, 19, "5"),
-        scheduler("priority", r#"{"policy": "SCHED_FIFO", "priority": 7}"#, 40, "7")
-            .with("/linux/resources/cpu/realtimeRuntime", "100000")
+        with_budget(scheduler("priority", r#"{"policy": "SCHED_FIFO", "priority": 7}"#, 40, "7"))
             .needs("chrt -f 1 true", "the right to real-time scheduling"),
         row(
             "process.scheduler.flags",
@@ -52,27 +52,61 @@ pub fn rows() -> Vec<Row> {
             "cat /proc/self/personality",
             "00040000",
         ),
-        row(
-            "linux.memoryPolicy.mode",
-            &[("/linux/memoryPolicy", r#"{"mode": "MPOL_INTERLEAVE", "nodes": "0"}"#)],
-            "head -n 1 /proc/self/numa_maps | cut -d' ' -f2 | cut -d: -f1",
-            "interleave",
-        ),
-        row(
-            "linux.memoryPolicy.nodes",
-            &[("/linux/memoryPolicy", r#"{"mode": "MPOL_BIND", "nodes": "0"}"#)],
-            "head -n 1 /proc/self/numa_maps | cut -d' ' -f2",
-            "bind:0",
-        ),
-        row(
-            "linux.memoryPolicy.flags",
-            &[("/linux/memoryPolicy", r#"{"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}"#)],
-            "head -n 1 /proc/self/numa_maps | cut -d' ' -f2",
-            "bind=static:0",
-        ),
     ]);
+    rows.extend(memory_policy());
     for member in ["closID", "schemata", "l3CacheSchema", "memBwSchema", "enableMonitoring"] {
         rows.push(elsewhere(&format!("linux.intelRdt.{member}"), "needs a processor with Intel RDT"));
     }
+    rows
+}
+
+/// Version 1 of cgroups has time for real-time scheduling given to each.
+fn with_budget(row: Row) -> Row {
+    match is_unified() {
+        true => row,
+        false => row.with("/linux/resources/cpu/realtimeRuntime", "100000"),
+    }
+}
+
+/// Each mode and each flag, as /proc/PID/numa_maps tells them.
+fn memory_policy() -> Vec<Row> {
+    const NUMA: (&str, &str) = ("test -e /proc/self/numa_maps", "memory policies (CONFIG_NUMA)");
+    const SINCE_5_15: (&str, &str) = (
+        "case $(uname -r) in [0-4].*|5.[0-9].*|5.1[0-4].*) exit 1;; esac; test -e /proc/self/numa_maps",
+        "MPOL_PREFERRED_MANY, of Linux 5.15 (CONFIG_NUMA)",
+    );
+    const WEIGHTS: (&str, &str) = (
+        "test -d /sys/kernel/mm/mempolicy/weighted_interleave",
+        "MPOL_WEIGHTED_INTERLEAVE, of Linux 6.9 (CONFIG_NUMA)",
+    );
+    const BALANCING: (&str, &str) = (
+        "case $(uname -r) in [0-5].*|6.[0-9].*|6.1[0-7].*) exit 1;; esac; test -e /proc/sys/kernel/numa_balancing",
+        "a /proc/PID/numa_maps that tells of it, of Linux 6.18 (CONFIG_NUMA_BALANCING)",
+    );
+    let told = "head -n 1 /proc/self/numa_maps | sed 's/^[^ ]* //; s/ [a-z]*=.*//'";
+    let policy = |name: &str, value: &str, output: &str, (probe, what): (&str, &'static str)| {
+        let name = format!("linux.memoryPolicy.{name}");
+        row(&name, &[("/linux/memoryPolicy", value)], told, output).needs(probe, what)
+    };
+    let nodes = |mode: &str| format!(r#"{{"mode": "{mode}", "nodes": "0"}}"#);
+    let flag = |flag: &str| format!(r#"{{"mode": "MPOL_BIND", "nodes": "0", "flags": ["{flag}"]}}"#);
+    let mut rows = vec![policy("nodes", &nodes("MPOL_BIND"), "bind:0", NUMA)];
+    rows.extend(
+        [
+            ("MPOL_BIND", "bind:0", NUMA),
+            ("MPOL_INTERLEAVE", "interleave:0", NUMA),
+            ("MPOL_PREFERRED", "prefer:0", NUMA),
+            ("MPOL_PREFERRED_MANY", "prefer (many):0", SINCE_5_15),
+            ("MPOL_WEIGHTED_INTERLEAVE", "weighted interleave:0", WEIGHTS),
+        ]
+        .map(|(mode, output, needs)| policy(&format!("mode: {mode}"), &nodes(mode), output, needs)),
+    );
+    rows.extend([
+        policy("mode: MPOL_LOCAL", r#"{"mode": "MPOL_LOCAL"}"#, "local", NUMA),
+        policy("mode: MPOL_DEFAULT", r#"{"mode": "MPOL_DEFAULT"}"#, "default", NUMA).true_anyway(),
+        policy("flags: MPOL_F_STATIC_NODES", &flag("MPOL_F_STATIC_NODES"), "bind=static:0", NUMA),
+        policy("flags: MPOL_F_RELATIVE_NODES", &flag("MPOL_F_RELATIVE_NODES"), "bind=relative:0", NUMA),
+        policy("flags: MPOL_F_NUMA_BALANCING", &flag("MPOL_F_NUMA_BALANCING"), "bind=balancing:0", BALANCING),
+    ]);
     rows
 }

@@ -15,6 +15,18 @@ pub enum Runtime {
     Crun,
 }
 
+/// What is run of a row, and how.
+pub enum Program<'a> {
+    /// The container's own.
+    First,
+    /// The same on a terminal.
+    OnTerminal,
+    /// This process, executed in the container.
+    Exec(&'a str),
+    /// The same, and then an update of the container's limits.
+    Update(&'a str, &'a str),
+}
+
 impl Runtime {
     /// As it is called, and as the head of its column.
     pub fn name(self) -> &'static str {
@@ -52,13 +64,13 @@ impl Runtime {
         }
     }
 
-    /// Runs the laboratory's bundle after the shell script `before`, on a terminal if it is to have one; or what is to be
-    /// executed in it.
-    pub fn run(self, lab: &Lab, before: &str, exec: Option<&str>, terminal: bool) -> Done {
+    /// Runs the laboratory's bundle after the shell script `before`.
+    pub fn run(self, lab: &Lab, before: &str, program: Program) -> Done {
         let id = lab.id("row");
         let setup = format!("{}{before}", self.setup());
-        let done = match exec {
-            None if terminal => {
+        let end = |setup: &str, args: &[&str]| lab.end(&mut lab.behind(setup, &self.command(lab, args)));
+        let done = match program {
+            Program::OnTerminal => {
                 let mut console = Command::new("python3");
                 console.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/table/console.py"));
                 let create = self.command(lab, &["create", "--console-socket", "@SOCKET@", &id]);
@@ -67,21 +79,26 @@ impl Runtime {
                 console.arg(start.get_program()).args(start.get_args());
                 lab.end(&mut lab.behind(&setup, &console))
             }
-            None => lab.end(&mut lab.behind(&setup, &self.command(lab, &["run", &id]))),
-            Some(process) => {
+            Program::First => end(&setup, &["run", &id]),
+            Program::Exec(process) | Program::Update(process, _) => {
                 std::fs::write(lab.bundle().join("process.json"), process).unwrap();
-                let create = self.command(lab, &["create", &id]);
-                let created = lab.end(&mut lab.behind(&setup, &create));
+                let created = end(&setup, &["create", &id]);
                 if created.code() != Some(0) {
                     return created;
                 }
-                let again = self.setup();
-                lab.end(&mut lab.behind(again, &self.command(lab, &["start", &id])));
-                lab.end(&mut lab.behind(again, &self.command(lab, &["exec", "--process", "process.json", &id])))
+                end(self.setup(), &["start", &id]);
+                let executed = end(self.setup(), &["exec", "--process", "process.json", &id]);
+                match program {
+                    Program::Update(_, resources) if executed.code() == Some(0) => {
+                        std::fs::write(lab.bundle().join("resources.json"), resources).unwrap();
+                        end(self.setup(), &["update", "--resources", "resources.json", &id])
+                    }
+                    _ => executed,
+                }
             }
         };
-        if exec.is_some() || terminal || self != Self::Brig {
-            lab.end(&mut lab.behind(self.setup(), &self.command(lab, &["delete", "--force", &id])));
+        if self != Self::Brig || !matches!(program, Program::First) {
+            end(self.setup(), &["delete", "--force", &id]);
         }
         done
     }

@@ -1,19 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# image.sh DIR: makes the guest of `make test-vm` in DIR, as root.ext4, vmlinuz and initrd, unless what is there was
-# made by the same scripts. It is a Debian with systemd, the unified cgroup hierarchy alone, AppArmor, and a user `ci`
+# image.sh DIR [selinux]: makes a guest of `make test-vm` in DIR, as root.ext4, vmlinuz and initrd, unless what is there
+# was made by the same scripts. It is a Debian with systemd, the unified cgroup hierarchy alone, AppArmor, and a user `ci`
 # with subordinate ids and a session that lingers; from the mirrors that this machine's own apt uses. On this machine
-# nothing is installed.
+# nothing is installed. With `selinux` it has SELinux, enforcing, instead of AppArmor, and is Debian 12, whose policy lets
+# systemd do its work. Beside the first is `schema`, the specification's JSON schema as that Debian has it.
 #
 # VM_SUITE  the release (default: this machine's own, or trixie if that is older)
 set -euo pipefail
 
-directory=${1:?usage: image.sh DIR}
+directory=${1:?usage: image.sh DIR [selinux]}
+kind=${2:-apparmor}
 here=$(cd "$(dirname "$0")" && pwd)
 
 packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,libseccomp2,busybox-static
-packages+=,apparmor,uidmap,iproute2,procps
+packages+=,uidmap,iproute2,procps,python3,criu,iptables
+case $kind in
+    apparmor) packages+=,apparmor ;;
+    selinux) packages+=,selinux-policy-default,policycoreutils,selinux-utils ;;
+    *) echo "image.sh: there is no guest with $kind" >&2; exit 2 ;;
+esac
 
 mkdir -p "$directory"
 directory=$(cd "$directory" && pwd)
@@ -25,8 +32,9 @@ flock 9
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 suite=${VM_SUITE:-$codename}
 [ "$suite" != bookworm ] || suite=trixie
+[ "$kind" != selinux ] || suite=bookworm
 
-stamp="$suite $(cd "$here" && find image.sh initramfs-init guest -type f -exec sha256sum {} + | LC_ALL=C sort | sha256sum)"
+stamp="$suite $kind $(cd "$here" && find image.sh initramfs-init guest container.cil -type f -exec sha256sum {} + | LC_ALL=C sort | sha256sum)"
 if [ "$(cat "$directory/stamp" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
@@ -52,16 +60,20 @@ mkdir "$root" "$kernel"
 chmod 755 "$root"
 
 # The kernel is taken apart and not installed: that would make an initramfs of its own, which takes long.
-export kernel
+export kernel schema=$work/schema
+mkdir "$schema"
 fetch_kernel='set -eu; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; cd "$kernel"
     package=$(apt-cache depends linux-image-cloud-amd64 | sed -n "s/ *Depends: \(linux-image-[^ ]*\).*/\1/p" | head -n 1)
     apt-get -qq -o APT::Sandbox::User=root download "${package:?}" && dpkg-deb -x linux-image-*.deb .'
+fetch_schema='set -eu; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; cd "$schema"
+    apt-get -qq -o APT::Sandbox::User=root download golang-github-opencontainers-specs-dev && dpkg-deb -x *.deb .'
+[ "$kind" = apparmor ] || fetch_schema=true
 mmdebstrap --quiet --mode=root --format=directory --variant=minbase --include="$packages" \
     --aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/lib/udev/hwdb.*' \
-    --customize-hook="$fetch_kernel" "$suite" "$root" "$source" ${security:+"$security"}
+    --customize-hook="$fetch_kernel" --customize-hook="$fetch_schema" "$suite" "$root" "$source" ${security:+"$security"}
 
 modules=$(echo "$kernel"/{usr/,}lib/modules/*/ | tr ' ' '\n' | grep -v '\*' | head -n 1)
 version=$(basename "$modules")
@@ -104,6 +116,21 @@ mkdir -p "$root/var/lib/systemd/linger"
 : > "$root/var/lib/systemd/linger/ci"
 rm -rf "${root:?}"/var/cache/apt/* "${root:?}"/var/lib/apt/lists/*
 
+if [ "$kind" = selinux ]; then
+    printf 'SELINUX=enforcing\nSELINUXTYPE=default\n' > "$root/etc/selinux/config"
+    # Labels are extended attributes like others, which a kernel without SELinux keeps as well.
+    cp "$here/container.cil" "$root/container.cil"
+    unshare --mount sh -eu -c 'mount -t proc proc "$1/proc"
+        chroot "$1" semodule --noreload --store default --install /container.cil
+        rm "$1/container.cil"
+        chroot "$1" setfiles -F -e /proc -e /sys -e /dev /etc/selinux/default/contexts/files/file_contexts /' sh "$root"
+    echo security=selinux selinux=1 > "$directory/append"
+else
+    rm -f "$directory/append"
+    rm -rf "${directory:?}/schema"
+    mv "$schema/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema" "$directory/schema"
+fi
+
 megabytes=$(($(du -sm "$root" | cut -f1) + 600))
 mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum -E lazy_itable_init=1,nodiscard -m 0 -d "$root" \
     "$work/root.ext4" "${megabytes}M" > /dev/null
@@ -115,16 +142,18 @@ cp "$root/bin/busybox" "$tree/bin/busybox"
 cp "$here/initramfs-init" "$tree/init"
 chmod 755 "$tree/init"
 # In the order of what needs what; those that the kernel has built in are no files.
-for name in virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16 \
-    crc32c_generic mbcache jbd2 ext4; do
-    file=$(find "$modules" -name "$name.ko*" | head -n 1)
-    case $file in
-        '') continue ;;
-        *.xz) xz -dc "$file" > "$tree/modules/$name.ko" ;;
-        *.zst) zstd -qdc "$file" > "$tree/modules/$name.ko" ;;
-        *) cp "$file" "$tree/modules/$name.ko" ;;
-    esac
-    echo "$name.ko" >> "$tree/modules/order"
-done
+for name in virtio_pci virtio_blk crc32c_generic ext4; do
+    chroot "$root" modprobe --set-version "$version" --show-depends "$name" 2> /dev/null || true
+done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!found[$0]++' |
+    while read -r path; do
+        file=$root/$path
+        name=$(basename "${path%%.ko*}").ko
+        case $file in
+            *.xz) xz -dc "$file" > "$tree/modules/$name" ;;
+            *.zst) zstd -qdc "$file" > "$tree/modules/$name" ;;
+            *) cp "$file" "$tree/modules/$name" ;;
+        esac
+        echo "$name" >> "$tree/modules/order"
+    done
 (cd "$tree" && find . | cpio --quiet -o -H newc -R 0:0) > "$directory/initrd"
 echo "$stamp" > "$directory/stamp"

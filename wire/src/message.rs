@@ -54,6 +54,8 @@ kinds! {
     12 LISTENER
     /// init → host or starter, as a last word: the plan is done but for execve(2) itself.
     40 EXECUTING
+    /// init → host: the attached file is the directory that a [`ShowDirectory`](crate::Step::ShowDirectory) names.
+    70 DIRECTORY
 }
 
 /// In the value of a reply: a file with the hook state.

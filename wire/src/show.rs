@@ -61,6 +61,8 @@ const POINTS: &[(u64, &str)] = &[
     (crate::POINT_MAPS as u64, "maps"),
 ];
 
+const YES: &[(u64, &str)] = &[(1, "yes")];
+
 impl Style {
     /// The one for this field of this step.
     pub(crate) fn of(step: &str, field: &str) -> Self {
@@ -73,6 +75,7 @@ impl Style {
             ("Attach", "flags") => Self::Names(TARGET),
             ("Resemble", "flags") => Self::Names(LIKE),
             ("Sync", "point") => Self::Names(POINTS),
+            ("BecomeRoot", _) => Self::Names(YES),
             (_, "permissions" | "flags" | "keep" | "effective" | "permitted" | "inheritable" | "raise") => Self::Hex,
             _ => Self::Decimal,
         }

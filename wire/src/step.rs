@@ -5,8 +5,8 @@
 //!
 //! | register | set by | used by |
 //! |---|---|---|
-//! | `mount`  | `NewMount`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot` (the last two empty it) |
-//! | `root`   | `SetRoot`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
+//! | `mount`  | `NewMount`, `NewMountOrClone`, `CloneTree`, `CloneFd` | `MountAttr`, `Resemble`, `Label`, `Attach`, `SetRoot`, `SetRootAt` (the last three empty it) |
+//! | `root`   | `SetRoot`, `SetRootAt`; `JoinNamespace` of a mount namespace: its "/" | every step with a path *inside the root*, up to `Pivot`/`Chroot`, which empty it |
 //! | `proc`   | `OpenProc` | `Sysctl`, `TimeOffsets`, `ProcSelf` |
 //! | `tty`    | `Console` | `AttachConsole`, `Fds`, `ControllingTty` |
 //! | `state`  | `HookState`, or a reply | `RunHook` |
@@ -137,8 +137,8 @@ steps! { 'a;
     /// Sends REACHED with `point` and waits for the REPLY. If the host is gone, exits.
     6 Sync { point: u32 }
     /// setresgid(0), setgroups(empty) where permitted, setresuid(0): becomes root of a new user
-    /// namespace. EPERM from setgroups(2) is ignored (setgroups is denied there).
-    7 BecomeRoot {}
+    /// namespace. EPERM from setgroups(2) is ignored (setgroups is denied there). With `keep_groups` the groups stay.
+    7 BecomeRoot { keep_groups: u32 }
     /// Writes `text` to `timens_offsets` of the calling process, by the `proc` register.
     8 TimeOffsets { text: &'a CStr }
     /// Brings up the interface `lo`.
@@ -185,10 +185,17 @@ steps! { 'a;
     26 Attach { target: &'a CStr, flags: u32 }
     /// Attaches the `mount` register on top of "/" of this mount namespace and makes it the `root` register.
     27 SetRoot {}
+    /// Attaches the `mount` register on the directory `path` of the host, in a mount namespace of our own, and makes it the
+    /// `root` register.
+    150 SetRootAt { path: &'a CStr }
     /// mount_setattr(2) on the mount at the `root` register itself.
     28 RootAttr { set: u64, clear: u64, propagation: u32, recursive: u32 }
     /// mkdir -p inside the root; existing directories stay as they are.
     29 Mkdir { path: &'a CStr, mode: u32 }
+    /// An empty file 0644 inside the root, parents made; what is there stays as it is.
+    151 Touch { path: &'a CStr }
+    /// Sends DIRECTORY with the directory at `path` inside the root: so the host has a way to a mount of init's own namespace.
+    152 ShowDirectory { path: &'a CStr }
     /// symlink(2) inside the root, parents made; an existing entry is left alone, but removed first
     /// with `replace`.
     30 Symlink { path: &'a CStr, target: &'a CStr, replace: u32 }
@@ -225,6 +232,9 @@ steps! { 'a;
     40 Reconfigure { path: &'a CStr, options: Strings<'a> }
     /// Sets the SELinux label of the root of the new filesystem in the `mount` register.
     41 Label { label: &'a CStr }
+    /// As `NewMount` without options; where that is not permitted (EPERM), a clone of the host's `path` and of all that is
+    /// mounted below it instead, all of it with `attrs` and read-only.
+    140 NewMountOrClone { fstype: &'a CStr, source: &'a CStr, attrs: u32, path: &'a CStr }
 
     // --- Hooks --------------------------------------------------------------------------------------
 

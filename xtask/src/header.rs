@@ -13,13 +13,14 @@ use crate::declarations::Declarations;
 use crate::{manual, null, python};
 
 /// The sections in the order in which a reader needs them, and the module each comes from.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("Errors", "error"),
     ("The library", "library"),
     ("Runtimes", "runtime"),
     ("Containers", "container"),
     ("Processes", "process"),
     ("More programs in a container", "exec"),
+    ("Checkpoint and restore", "checkpoint"),
     ("Monitors", "monitor"),
 ];
 
@@ -67,9 +68,18 @@ fn rule(title: &str) -> String {
 /// The workspace has one version, so this package's is the library's.
 fn version_macros() -> String {
     [
-        concat!("#define BRIG_VERSION_MAJOR ", env!("CARGO_PKG_VERSION_MAJOR")),
-        concat!("#define BRIG_VERSION_MINOR ", env!("CARGO_PKG_VERSION_MINOR")),
-        concat!("#define BRIG_VERSION_PATCH ", env!("CARGO_PKG_VERSION_PATCH")),
+        concat!(
+            "/// The first number of this header's version.\n#define BRIG_VERSION_MAJOR ",
+            env!("CARGO_PKG_VERSION_MAJOR")
+        ),
+        concat!(
+            "/// The second number of this header's version.\n#define BRIG_VERSION_MINOR ",
+            env!("CARGO_PKG_VERSION_MINOR")
+        ),
+        concat!(
+            "/// The third number of this header's version.\n#define BRIG_VERSION_PATCH ",
+            env!("CARGO_PKG_VERSION_PATCH")
+        ),
     ]
     .join("\n")
 }

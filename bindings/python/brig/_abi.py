@@ -58,10 +58,29 @@ BRIG_CREATE_SUPERVISED = 2
 BRIG_CREATE_NO_NEW_KEYRING = 4
 BRIG_CREATE_SYSTEMD_CGROUP = 8
 BRIG_CREATE_SECCOMP_FD = 16
+BRIG_CREATE_ROOTLESS = 32
+BRIG_CREATE_NOT_ROOTLESS = 64
 BRIG_SIGNAL_ALL = 1
 BRIG_DELETE_FORCE = 1
 BRIG_EXEC_IGNORE_PAUSED = 1
 BRIG_EXEC_SECCOMP_FD = 2
+BRIG_CHECKPOINT_LEAVE_RUNNING = 1
+BRIG_CHECKPOINT_PRE_DUMP = 2
+BRIG_CHECKPOINT_TCP_ESTABLISHED = 4
+BRIG_CHECKPOINT_TCP_SKIP_IN_FLIGHT = 8
+BRIG_CHECKPOINT_LINK_REMAP = 16
+BRIG_CHECKPOINT_EXT_UNIX_SK = 32
+BRIG_CHECKPOINT_SHELL_JOB = 64
+BRIG_CHECKPOINT_FILE_LOCKS = 128
+BRIG_CHECKPOINT_LAZY_PAGES = 256
+BRIG_CHECKPOINT_AUTO_DEDUP = 512
+BRIG_RESTORE_TCP_CLOSE = 1024
+BRIG_RESTORE_NO_NEW_KEYRING = 2048
+BRIG_RESTORE_SYSTEMD_CGROUP = 4096
+BRIG_CGROUPS_SOFT = 1
+BRIG_CGROUPS_FULL = 2
+BRIG_CGROUPS_STRICT = 3
+BRIG_CGROUPS_IGNORE = 4
 BRIG_MONITOR_STATE = 1
 BRIG_MONITOR_EXIT = 2
 BRIG_MONITOR_OOM = 4
@@ -111,6 +130,48 @@ class ExecOptions(Structure):
     ]
 
 
+class CheckpointOptions(Structure):
+    """brig_checkpoint_options"""
+
+    _fields_ = [
+        ("size", c_size_t),
+        ("image_dir", c_char_p),
+        ("work_dir", c_char_p),
+        ("parent_path", c_char_p),
+        ("page_server", c_char_p),
+        ("flags", c_uint64),
+        ("empty_namespaces", c_uint64),
+        ("image_fd", c_int),
+        ("page_server_port", c_uint32),
+        ("manage_cgroups", c_uint32),
+        ("status_fd", c_int),
+        ("cancel_fd", c_int),
+        ("reserved", c_int),
+    ]
+
+
+class RestoreOptions(Structure):
+    """brig_restore_options"""
+
+    _fields_ = [
+        ("size", c_size_t),
+        ("bundle", c_char_p),
+        ("spec", c_char_p),
+        ("rootfs", c_char_p),
+        ("image_dir", c_char_p),
+        ("work_dir", c_char_p),
+        ("lsm_profile", c_char_p),
+        ("lsm_mount_context", c_char_p),
+        ("stdio", NUMBER),
+        ("flags", c_uint64),
+        ("empty_namespaces", c_uint64),
+        ("rootfs_fd", c_int),
+        ("image_fd", c_int),
+        ("manage_cgroups", c_uint32),
+        ("cancel_fd", c_int),
+    ]
+
+
 # Of each function what it returns and takes.
 FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "brig_error_status": (c_int, [c_void_p]),
@@ -142,6 +203,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "brig_container_pause": (c_int, [c_void_p, PLACE]),
     "brig_container_resume": (c_int, [c_void_p, PLACE]),
     "brig_container_update": (c_int, [c_void_p, c_char_p, PLACE]),
+    "brig_container_update_rdt": (c_int, [c_void_p, c_char_p, c_char_p, PLACE]),
     "brig_container_cgroup_fd": (c_int, [c_void_p, c_char_p, NUMBER, PLACE]),
     "brig_container_processes": (c_int, [c_void_p, PLACE, PLACE]),
     "brig_container_stats": (c_int, [c_void_p, PLACE, PLACE]),
@@ -160,6 +222,8 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "brig_process_signal": (c_int, [c_void_p, c_int, PLACE]),
     "brig_container_exec": (c_int, [c_void_p, POINTER(ExecOptions), PLACE, PLACE]),
     "brig_container_process_spec": (c_int, [c_void_p, PLACE, PLACE]),
+    "brig_container_checkpoint": (c_int, [c_void_p, POINTER(CheckpointOptions), PLACE]),
+    "brig_container_restore": (c_int, [c_void_p, c_char_p, POINTER(RestoreOptions), PLACE, PLACE]),
     "brig_container_monitor": (c_int, [c_void_p, c_uint64, PLACE, PLACE]),
     "brig_runtime_monitor": (c_int, [c_void_p, POINTER(c_char_p), c_size_t, c_uint64, PLACE, PLACE]),
     "brig_monitor_ref": (c_void_p, [c_void_p]),

@@ -74,9 +74,17 @@ class Container:
         """Lets them go on."""
         self._call("brig_container_resume")
 
-    def update(self, resources: Union[str, Mapping[str, Any]]) -> None:
-        """Changes limits: the OCI `linux.resources` object. All or nothing."""
-        self._call("brig_container_update", as_json(resources))
+    def update(
+        self,
+        resources: Union[str, Mapping[str, Any]],
+        intel_rdt: Optional[Union[str, Mapping[str, Any]]] = None,
+    ) -> None:
+        """Changes limits: the OCI `linux.resources` object, and what its class of service may use: the OCI
+        `linux.intelRdt` object. All or nothing."""
+        if intel_rdt is None:
+            self._call("brig_container_update", as_json(resources))
+        else:
+            self._call("brig_container_update_rdt", as_json(resources), as_json(intel_rdt))
 
     def stats(self) -> Dict[str, Any]:
         """What it has used; docs/events.md has the fields."""

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig events`
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -13,6 +12,7 @@ use serde::Deserialize;
 use super::print;
 use crate::arguments::Globals;
 use crate::error::{Context, Error, Result};
+use crate::exit_code::ExitCode;
 use crate::ffi::Container;
 use crate::log::Log;
 
@@ -48,14 +48,14 @@ impl super::Run for Events {
     const NAME: &'static str = "events";
     const ABOUT: &'static str = "Print what a container uses, and when it runs out of memory";
 
-    fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
+    fn run(self, globals: &Globals, log: &Log) -> Result<ExitCode> {
         let container = globals.runtime()?.container(&self.id)?;
         if has_ended(&container)? {
             return Err(Error::refused(format!("container with id {} is not running", self.id)));
         }
         match self.stats {
-            true => self.print_stats(&container)?,
-            false => self.follow(&container)?,
+            true => self.print_stats(&container.stats()?)?,
+            false => self.follow(&container, log)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -63,10 +63,10 @@ impl super::Run for Events {
 
 impl Events {
     /// Prints until the container has ended.
-    fn follow(&self, container: &Container) -> Result<()> {
+    fn follow(&self, container: &Container, log: &Log) -> Result<()> {
         let monitor = container.monitor()?;
         let file = monitor.file()?;
-        let mut next = Instant::now() + self.interval;
+        let mut next = Some(Instant::now() + self.interval);
         // Whether the present lack of memory was told of already, before somebody was killed for it.
         let mut told = false;
         loop {
@@ -84,27 +84,34 @@ impl Events {
                 }
                 self.print("oom", None)?;
             }
-            let left = next.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                match self.print_stats(container) {
+            let left = next.map(|next| next.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                next = Some(Instant::now() + self.interval);
+                match container.stats() {
                     // It went away meanwhile.
                     Err(_) if has_ended(container)? => return Ok(()),
-                    result => result?,
+                    // An ordinary user's container without a cgroup has its other events nevertheless.
+                    Err(error) if error.is_unsupported() => {
+                        log.warning(error.message());
+                        next = None;
+                    }
+                    stats => self.print_stats(&stats?)?,
                 }
-                next = Instant::now() + self.interval;
                 continue;
             }
-            let left =
-                Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
-            match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&left)) {
+            let left = left.map(|left| Timespec {
+                tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            });
+            match poll(&mut [PollFd::new(&file, PollFlags::IN)], left.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error).context(|| "cannot wait for the container"),
             }
         }
     }
 
-    fn print_stats(&self, container: &Container) -> Result<()> {
-        self.print("stats", Some(&container.stats()?))
+    fn print_stats(&self, stats: &str) -> Result<()> {
+        self.print("stats", Some(stats))
     }
 
     /// One line; the names are those that readers of other runtimes know. An id needs no escaping.

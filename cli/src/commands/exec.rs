@@ -2,13 +2,13 @@
 //! `brig exec`
 
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::activation::Activation;
 use crate::arguments::Globals;
 use crate::error::Result;
+use crate::exit_code::ExitCode;
 use crate::ffi::{ExecOptions, Process};
 use crate::log::Log;
 use crate::signals::Signals;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig features`
 
-use std::process::ExitCode;
-
 use clap::Args;
 
 use super::{pretty, print};
 use crate::arguments::Globals;
 use crate::error::Result;
+use crate::exit_code::ExitCode;
 use crate::ffi;
 use crate::log::Log;
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig kill`
 
-use std::process::ExitCode;
-
 use clap::Args;
 
 use crate::arguments::Globals;
 use crate::error::Result;
+use crate::exit_code::ExitCode;
 use crate::log::Log;
 use crate::signal_name;
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig list`
 
-use std::process::ExitCode;
-
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::print;
 use crate::arguments::Globals;
 use crate::error::{Context, Result};
+use crate::exit_code::ExitCode;
 use crate::log::Log;
 
 #[derive(Args)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The commands, one file each, and the table of them.
 
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -11,6 +12,7 @@ mod list;
 mod pause;
 mod plan;
 mod ps;
+mod restore;
 mod resume;
 mod run;
 mod spec;
@@ -20,13 +22,13 @@ mod update;
 mod version;
 
 use std::io::{Write, stdout};
-use std::process::ExitCode;
 
 use clap::{ArgMatches, Args};
 use serde::Serialize;
 
 use crate::arguments::{self, Globals};
 use crate::error::{Context, Result};
+use crate::exit_code::ExitCode;
 use crate::log::Log;
 use crate::usage;
 
@@ -57,7 +59,7 @@ pub struct Command {
 }
 
 /// Every command, in the order of a container's life.
-pub const COMMANDS: [Command; 16] = [
+pub const COMMANDS: [Command; 18] = [
     entry::<spec::Spec>(),
     entry::<plan::Plan>(),
     entry::<create::Create>(),
@@ -71,6 +73,8 @@ pub const COMMANDS: [Command; 16] = [
     entry::<pause::Pause>(),
     entry::<resume::Resume>(),
     entry::<update::Update>(),
+    entry::<checkpoint::Checkpoint>(),
+    entry::<restore::Restore>(),
     entry::<kill::Kill>(),
     entry::<delete::Delete>(),
     entry::<features::Features>(),
@@ -112,7 +116,8 @@ const CANNOT_PRINT: &str = "cannot write to stdout";
 
 /// Prints a text that ends in a newline.
 fn print(text: &str) -> Result<()> {
-    stdout().write_all(text.as_bytes()).context(|| CANNOT_PRINT)
+    let mut out = stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context(|| CANNOT_PRINT)
 }
 
 /// Spreads JSON over lines; what is in it, and in which order, stays.

@@ -2,13 +2,13 @@
 //! `brig plan`
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use super::print;
 use crate::arguments::Globals;
 use crate::error::Result;
+use crate::exit_code::ExitCode;
 use crate::ffi::CreateOptions;
 use crate::log::Log;
 
@@ -27,8 +27,9 @@ impl super::Run for Plan {
     const ABOUT: &'static str = "Print what create would do, step by step";
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
-        let systemd_cgroup = globals.systemd_cgroup;
-        let options = CreateOptions { bundle: Some(&self.bundle), systemd_cgroup, ..CreateOptions::default() };
+        let Globals { systemd_cgroup, rootless, .. } = *globals;
+        let bundle = Some(self.bundle.as_path());
+        let options = CreateOptions { bundle, systemd_cgroup, rootless, ..CreateOptions::default() };
         let mut plan = globals.runtime()?.plan(&self.id, &options)?;
         if !plan.ends_with('\n') {
             plan.push('\n');

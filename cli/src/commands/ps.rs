@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig ps`
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 use clap::{Args, ValueEnum};
 
 use super::print;
 use crate::arguments::Globals;
 use crate::error::{Context, Error, Result};
+use crate::exit_code::ExitCode;
 use crate::log::Log;
 
 #[derive(Args)]

@@ -2,13 +2,13 @@
 //! `brig run`
 
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 
 use clap::Args;
 use rustix::process::{getpid, set_child_subreaper};
 
 use crate::arguments::Globals;
 use crate::error::{Context, Result};
+use crate::exit_code::ExitCode;
 use crate::foreground;
 use crate::launch::{self, Mode};
 use crate::log::Log;

@@ -4,13 +4,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 
 use super::{pretty, print};
 use crate::arguments::Globals;
 use crate::error::{Context, Error, Result};
+use crate::exit_code::ExitCode;
 use crate::ffi;
 use crate::log::Log;
 

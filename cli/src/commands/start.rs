@@ -2,12 +2,12 @@
 //! `brig start`
 
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::arguments::Globals;
 use crate::error::Result;
+use crate::exit_code::ExitCode;
 use crate::log::Log;
 use crate::notify::{self, Proxy};
 

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Globals;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
+use crate::exit_code::ExitCode;
 use crate::log::Log;
 use crate::size;
 
@@ -71,10 +71,10 @@ pub struct Update {
     resources: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
-    /// Schema for the L3 cache (Intel RDT)
+    /// Which parts of the L3 cache its class of service may use, such as L3:0=f (Intel RDT)
     #[arg(long, value_name = "SCHEMA")]
     l3_cache_schema: Option<String>,
-    /// Schema for the memory bandwidth (Intel RDT)
+    /// Which part of the memory bandwidth its class of service may use, such as MB:0=50 (Intel RDT)
     #[arg(long, value_name = "SCHEMA")]
     mem_bw_schema: Option<String>,
     /// Has no effect, as in the kernel
@@ -109,18 +109,23 @@ impl super::Run for Update {
     const ABOUT: &'static str = "Change the limits of a container";
 
     fn run(self, globals: &Globals, _: &Log) -> Result<ExitCode> {
-        for (flag, schema) in [("--l3-cache-schema", &self.l3_cache_schema), ("--mem-bw-schema", &self.mem_bw_schema)] {
-            if schema.is_some() {
-                return Err(Error::refused(format!("{flag}: brig cannot change Intel RDT classes yet")));
-            }
-        }
         let container = globals.runtime()?.container(&self.id)?;
         let resources = match &self.resources {
             Some(path) => without_devices(read(path)?),
             None => self.limits.json().to_string(),
         };
-        container.update(&resources)?;
+        container.update(&resources, self.intel_rdt().as_deref())?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Update {
+    /// The `linux.intelRdt` object, if there is something to be in it.
+    fn intel_rdt(&self) -> Option<String> {
+        let members = [("l3CacheSchema", &self.l3_cache_schema), ("memBwSchema", &self.mem_bw_schema)];
+        let given = members.iter().filter_map(|(name, schema)| schema.as_ref().map(|schema| (*name, schema)));
+        let members: BTreeMap<_, _> = given.collect();
+        (!members.is_empty()).then(|| json!(members).to_string())
     }
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `brig --version`
 
-use std::process::ExitCode;
-
 use serde::Deserialize;
 
 use super::print;
 use crate::error::Result;
+use crate::exit_code::ExitCode;
 use crate::ffi;
 
 /// The lines of it, which Docker and containerd take apart.

@@ -11,6 +11,16 @@ use brig::{brig_container, brig_create_options, brig_exec_options};
 
 use super::{Error, Monitor, Process, c_string, check, fetch, text};
 
+/// Whether a container may do without cgroups that cannot be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rootless {
+    True,
+    False,
+    /// Unless the caller is root of the host.
+    #[default]
+    Auto,
+}
+
 /// How to create a container.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CreateOptions<'a> {
@@ -26,6 +36,8 @@ pub struct CreateOptions<'a> {
     pub no_new_keyring: bool,
     /// systemd makes the cgroup.
     pub systemd_cgroup: bool,
+    /// Whether it may do without cgroups.
+    pub rootless: Rootless,
     /// Give up once this file is readable.
     pub cancel: Option<BorrowedFd<'a>>,
 }
@@ -48,6 +60,8 @@ impl CreateOptions<'_> {
             (self.no_pivot, brig::BRIG_CREATE_NO_PIVOT),
             (self.no_new_keyring, brig::BRIG_CREATE_NO_NEW_KEYRING),
             (self.systemd_cgroup, brig::BRIG_CREATE_SYSTEMD_CGROUP),
+            (self.rootless == Rootless::True, brig::BRIG_CREATE_ROOTLESS),
+            (self.rootless == Rootless::False, brig::BRIG_CREATE_NOT_ROOTLESS),
         ];
         options.flags = flags.iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag).sum();
         options.cancel_fd = self.cancel.map_or(0, |fd| fd.as_raw_fd());
@@ -144,9 +158,16 @@ impl Container {
         check(|error| unsafe { brig::brig_container_resume(self.0, error) })
     }
 
-    /// Changes limits; `resources` is the `linux.resources` object as JSON.
-    pub fn update(&self, resources: &str) -> Result<(), Error> {
+    /// Changes limits, and what its class of service may use: `resources` is the `linux.resources` object as JSON,
+    /// `intel_rdt` the `linux.intelRdt` object.
+    pub fn update(&self, resources: &str, intel_rdt: Option<&str>) -> Result<(), Error> {
         let resources = c_string(resources);
+        if let Some(intel_rdt) = intel_rdt.map(c_string) {
+            // SAFETY: our own handle; the strings live for the call; `error` is a place for a pointer.
+            return check(|error| unsafe {
+                brig::brig_container_update_rdt(self.0, resources.as_ptr(), intel_rdt.as_ptr(), error)
+            });
+        }
         // SAFETY: our own handle; the string lives for the call; `error` is a place for a pointer.
         check(|error| unsafe { brig::brig_container_update(self.0, resources.as_ptr(), error) })
     }

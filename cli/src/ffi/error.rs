@@ -23,6 +23,11 @@ impl Error {
         self.status == brig_status::BRIG_ERR_NOT_FOUND
     }
 
+    /// It cannot be had here, not even later.
+    pub fn is_unsupported(&self) -> bool {
+        self.status == brig_status::BRIG_ERR_UNSUPPORTED
+    }
+
     /// One line, causes joined by ": ".
     pub fn message(&self) -> &str {
         // SAFETY: NULL or ours; the text lives as long as the object, thus as long as `self`.

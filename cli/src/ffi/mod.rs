@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The C ABI of libbrig, made safe: one file a noun, and the only place of this program with `unsafe`.
 //!
-//! `fork` is the exception: what needs `unsafe` too, but not the library.
+//! `fork` and `start` are the exceptions: what needs `unsafe` too, but not the library.
 //!
 //! Each wrapper owns one reference to its object and gives it back when dropped.
 
+mod checkpoint;
 mod container;
 mod error;
 mod fork;
 mod monitor;
 mod process;
 mod runtime;
+#[cfg(not(test))]
+mod start;
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -18,7 +21,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr::null_mut;
 
 use brig::{brig_error, brig_status};
-pub use container::{Container, CreateOptions, ExecOptions};
+pub use checkpoint::{CgroupMode, CheckpointOptions, RestoreOptions, Wishes};
+pub use container::{Container, CreateOptions, ExecOptions, Rootless};
 pub use error::Error;
 pub use fork::{close_from, fork};
 pub use monitor::Monitor;

@@ -11,7 +11,7 @@ use brig::brig_runtime;
 use super::{Container, CreateOptions, Error, bytes, c_string, fetch, text};
 
 /// A state directory and the containers in it.
-pub struct Runtime(*mut brig_runtime);
+pub struct Runtime(pub(super) *mut brig_runtime);
 
 impl Runtime {
     /// Opens a state directory; `None` is the library's default.

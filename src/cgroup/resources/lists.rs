@@ -4,7 +4,7 @@
 use oci_spec::runtime::{LinuxBlockIo, LinuxResources, LinuxThrottleDevice};
 
 use super::super::Version;
-use super::values::{Convert, bytes_v1, bytes_v2, io_weight, io_weight_v2};
+use super::values::{Convert, io_weight, io_weight_v2};
 use super::{POINTER, Writes, unsupported};
 use crate::error::{Error, Result};
 
@@ -90,12 +90,11 @@ fn huge_pages(writes: &mut Writes<'_>, resources: &LinuxResources) -> Result<()>
         }
         let pointer = format!("{pointer}/limit");
         let place = writes.place("hugetlb", &pointer)?;
-        let (suffix, convert): (_, Convert) = match place.version {
-            Version::V1 => ("limit_in_bytes", bytes_v1),
-            Version::V2 => ("max", bytes_v2),
+        let suffix = match place.version {
+            Version::V1 => "limit_in_bytes",
+            Version::V2 => "max",
         };
-        let value =
-            convert(entry.limit().into()).map_err(|why| Error::config(pointer.as_str(), why))?.unwrap_or_default();
+        let value = entry.limit().to_string();
         writes.push(place, "hugetlb", pointer.clone(), format!("hugetlb.{size}.{suffix}"), value.clone(), None);
         // Reservations too, where the kernel counts them (Linux 5.7): what is reserved in excess of the limit would be
         // a SIGBUS at first touch.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use self::before::{Before, Old};
 use super::{Cgroup, Place, Version, devices, dir, systemd, v2};
-use crate::error::{Error, Kind, Result, describe};
+use crate::error::{Context, Error, Kind, Result, describe};
 
 /// Where the resources are in config.json.
 const POINTER: &str = "/linux/resources";
@@ -64,20 +64,42 @@ impl Cgroup {
             .map_err(|error| before.put_back(error))
     }
 
-    /// Makes the limits properties of the scope, if there is one; then systemd has written all of its limits anew, some of
-    /// them rounded.
+    /// Makes the limits properties of the scope, if there is one. Then systemd has written all of its limits anew, some
+    /// of them rounded and each quota with a period of its own: what has changed by that is put right.
     fn tell_systemd(&self, resources: &LinuxResources) -> Result<()> {
-        let Some(unit) = &self.unit else { return Ok(()) };
+        let (Some(unit), Some(place)) = (&self.unit, self.unified()) else { return Ok(()) };
+        let read = |file: &str| {
+            let text = dir::read_whole(place.path.join(file)).ok()?;
+            // Lines for single devices are not systemd's business.
+            String::from_utf8_lossy(&text).lines().next().map(str::to_owned)
+        };
+        let files = || systemd::limit_files().chain(["io.bfq.weight"]);
+        let kept: Vec<_> = files().filter_map(|file| Some((file, read(file)?))).collect();
         unit.set(self.properties(resources)?)?;
         if let Some(rules) = resources.devices() {
             unit.allow_devices(&devices::Policy::new(rules)?)?;
         }
-        self.apply_limits(resources)
+        for (file, text) in
+            kept.into_iter().filter(|(file, text)| !text.is_empty() && read(file).as_ref() != Some(text))
+        {
+            dir::write(&place.path.join(file), &text)
+                .context(|| format!("cannot write {text:?} to {}/{file} again", place.path.display()))?;
+        }
+        Ok(())
     }
 
     /// The limits as properties of the scope.
     pub(super) fn properties(&self, resources: &LinuxResources) -> Result<Vec<systemd::Property>> {
-        let writes = compile(self, resources)?;
+        let mut writes = compile(self, resources)?;
+        for write in writes.iter_mut().filter(|write| write.file == "cpu.max") {
+            // Of a quota alone or a period alone the cgroup, if it is there, has the other one.
+            let whole = dir::read_whole(write.place.path.join("cpu.max"));
+            if let (Ok(whole), false) = (whole, write.value.contains(' ')) {
+                let period =
+                    String::from_utf8_lossy(&whole).split_whitespace().nth(1).map(|period| format!(" {period}"));
+                write.value += &period.unwrap_or_default();
+            }
+        }
         let files = writes.iter().map(|write| match &write.instead {
             // Of the two schedulers' weights systemd has one property, on the scale of the second.
             Some((file, value)) => (*file, value.as_str()),
@@ -227,8 +249,13 @@ struct Writes<'a> {
 impl<'a> Writes<'a> {
     /// Where a controller is; a config.json that needs it is refused without.
     fn place(&self, controller: &str, pointer: &str) -> Result<&'a Place> {
-        self.cgroup.with_controller(controller).ok_or_else(|| {
-            unsupported(pointer, format!("this host has no {} cgroup controller", self.name_here(controller)))
+        self.cgroup.with_controller(controller).ok_or_else(|| match self.cgroup.denied_with(controller) {
+            Some(Place { path, .. }) => {
+                let (name, path) = (self.name_here(controller), path.display());
+                let why = format!("no {name} cgroup controller is delegated to us: we may not make the cgroup {path}");
+                Error { errno: libc::EACCES, ..Error::config(pointer, why).kind(Kind::Failed) }
+            }
+            None => unsupported(pointer, format!("this host has no {} cgroup controller", self.name_here(controller))),
         })
     }
 

@@ -87,9 +87,19 @@ struct Message {
     body: Vec<Value>,
 }
 
+/// Who is at the other end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// A message bus.
+    Bus,
+    /// systemd itself, who sends all of its signals unasked.
+    Systemd,
+}
+
 /// A connection.
 pub(super) struct Bus {
     socket: OwnedFd,
+    peer: Peer,
     deadline: Instant,
     serial: u32,
     /// Bytes that came and are no whole message yet.
@@ -99,8 +109,8 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    /// Connects to the bus at one of these addresses, separated by semicolons.
-    pub(super) fn connect(addresses: &str, patience: Duration) -> Result<Self> {
+    /// Connects to whoever is at one of these addresses, separated by semicolons.
+    pub(super) fn connect(addresses: &str, peer: Peer, patience: Duration) -> Result<Self> {
         let deadline = Instant::now() + patience;
         let mut result = Err(Failure::new(format!("{addresses:?} is no address of a bus on a unix socket")));
         for address in addresses.split(';').filter_map(parse_address) {
@@ -110,9 +120,12 @@ impl Bus {
                 break;
             }
         }
-        let mut bus = Self { socket: result?, deadline, serial: 0, input: Vec::new(), signals: VecDeque::new() };
+        let (input, signals) = (Vec::new(), VecDeque::new());
+        let mut bus = Self { socket: result?, peer, deadline, serial: 0, input, signals };
         bus.authenticate()?;
-        bus.call(&BUS, "Hello", &[])?;
+        if peer == Peer::Bus {
+            bus.call(&BUS, "Hello", &[])?;
+        }
         Ok(bus)
     }
 
@@ -140,7 +153,10 @@ impl Bus {
 
     /// Asks for the signals that the rule describes.
     pub(super) fn subscribe(&mut self, rule: &str) -> Result<()> {
-        self.call(&BUS, "AddMatch", &[Value::text(rule)]).map(drop)
+        match self.peer {
+            Peer::Bus => self.call(&BUS, "AddMatch", &[Value::text(rule)]).map(drop),
+            Peer::Systemd => Ok(()),
+        }
     }
 
     /// Calls a method, and gives what it returns.

@@ -17,7 +17,7 @@ const ROWS: [(&str, &str, Convert); 12] = [
     ("memory.low",      "MemoryLow",          number),
     ("memory.min",      "MemoryMin",          number),
     ("memory.swap.max", "MemorySwapMax",      number),
-    ("pids.max",        "TasksMax",           number),
+    ("pids.max",        "TasksMax",           tasks),
     ("cpu.weight",      "CPUWeight",          number),
     ("io.weight",       "IOWeight",           number),
     ("cpu.max",         "CPUQuotaPerSecUSec", quota),
@@ -26,19 +26,37 @@ const ROWS: [(&str, &str, Convert); 12] = [
     ("cpu.idle",        "CPUWeight",          idle),
 ];
 
+/// The files that systemd writes.
+pub(in crate::cgroup) fn files() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().map(|(file, ..)| *file)
+}
+
 /// The properties for files and their texts. What there is none for is left to cgroupfs alone.
 pub(in crate::cgroup) fn of<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Property> {
     let row = |(file, text): (&str, &str)| {
         let (_, property, convert) = ROWS.iter().find(|(name, ..)| *name == file)?;
         convert(property, text.trim())
     };
-    files.filter_map(row).flatten().collect()
+    let mut properties: Vec<Property> = files.filter_map(row).flatten().collect();
+    // A weight that is given counts, and not that there is none because the group is not idle.
+    if properties.iter().filter(|(name, _)| name == "CPUWeight").count() > 1 {
+        properties.retain(|(name, value)| name != "CPUWeight" || *value != UNSET);
+    }
+    properties
 }
+
+/// As for a weight that was never given.
+const UNSET: Value = Value::U64(u64::MAX);
 
 /// A number; "max" is the greatest there is.
 fn number(property: &str, text: &str) -> Option<Vec<Property>> {
     let value = if text == "max" { u64::MAX } else { text.parse().ok()? };
     Some(vec![(property.to_owned(), Value::U64(value))])
+}
+
+/// A number of processes. systemd has no 0; to a container whose init is there, 1 says the same.
+fn tasks(property: &str, text: &str) -> Option<Vec<Property>> {
+    number(property, if text == "0" { "1" } else { text })
 }
 
 /// "quota period", of which the latter may be missing: microseconds of each second, and the period.
@@ -71,9 +89,10 @@ fn mask(property: &str, text: &str) -> Option<Vec<Property>> {
     Some(vec![(property.to_owned(), Value::Array("y".to_owned(), bytes.into_iter().map(Value::Byte).collect()))])
 }
 
-/// A group that is idle is one of weight 0 to systemd.
+/// A group that is idle is one of weight 0 to systemd; one that is not any more has the default, as in the kernel.
 fn idle(property: &str, text: &str) -> Option<Vec<Property>> {
-    (text == "1").then(|| vec![(property.to_owned(), Value::U64(0))])
+    let value = if text == "1" { Value::U64(0) } else { UNSET };
+    Some(vec![(property.to_owned(), value)])
 }
 
 /// A policy as DevicePolicy and DeviceAllow; `None` where these have no words for it: where all is allowed but some, or a
@@ -130,6 +149,7 @@ mod tests {
         let number = |name: &str, value| (name.to_owned(), Value::U64(value));
         assert_eq!(one("memory.max", "max"), [number("MemoryMax", u64::MAX)]);
         assert_eq!(one("pids.max", "33"), [number("TasksMax", 33)]);
+        assert_eq!(one("pids.max", "0"), [number("TasksMax", 1)]);
         assert_eq!(
             one("cpu.max", "50000 100000"),
             [number("CPUQuotaPeriodUSec", 100_000), number("CPUQuotaPerSecUSec", 500_000)]
@@ -139,6 +159,12 @@ mod tests {
             [number("CPUQuotaPeriodUSec", 100_000), number("CPUQuotaPerSecUSec", 340_000)]
         );
         assert_eq!(one("hugetlb.2MB.max", "1"), []);
+        assert_eq!(one("cpu.idle", "1"), [number("CPUWeight", 0)]);
+        assert_eq!(one("cpu.idle", "0"), [number("CPUWeight", u64::MAX)]);
+        let both = [("cpu.weight", "59"), ("cpu.idle", "0")];
+        for files in [both, [both[1], both[0]]] {
+            assert_eq!(of(files.into_iter()), [number("CPUWeight", 59)]);
+        }
         let bytes = |bytes: &[u8]| Value::Array("y".to_owned(), bytes.iter().map(|&byte| Value::Byte(byte)).collect());
         assert_eq!(one("cpuset.cpus", "0-3,9"), [("AllowedCPUs".to_owned(), bytes(&[0x0f, 0x02]))]);
         assert_eq!(one("cpuset.cpus", "0-99999999"), []);

@@ -3,8 +3,7 @@
 //! init, over D-Bus. The scope is delegated, so that all else is done on cgroupfs as without systemd; what systemd has
 //! a property for is set there as well, since it writes its own idea of a unit's limits whenever it reloads.
 //!
-//! The manager is that of the system for root, and that of the user for everybody else, in a user namespace too. No
-//! container has been started by the latter yet, so that `features` does not promise it.
+//! The manager is that of the system for root, and that of the user for everybody else, in a user namespace too.
 
 mod bus;
 mod limits;
@@ -18,14 +17,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::bus::{Bus, Failure, Target};
+use self::bus::{Bus, Failure, Peer, Target};
 use self::name::Name;
 use self::value::Value;
-use super::devices::{self, Policy};
+use super::devices::Policy;
 use super::{Host, Layout};
 use crate::error::{Error, Kind, Result};
+use crate::sys::privilege;
 
-pub(super) use self::limits::of as limits;
+pub(super) use self::limits::{files as limit_files, of as limits};
 
 /// How long systemd may take for one thing (D-Bus itself has 25 seconds for a call).
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -68,7 +68,7 @@ impl Unit {
         id: &str,
         annotations: Option<&HashMap<String, String>>,
     ) -> Result<(Self, PathBuf)> {
-        let user = devices::in_user_namespace();
+        let user = privilege::is_limited();
         let name = Name::new(cgroups_path, id, user)?;
         annotated(annotations)?;
         let unsupported = |why: String| Err(Error::new(Kind::Unsupported, format!("the systemd driver: {why}")));
@@ -136,6 +136,16 @@ impl Unit {
         })
     }
 
+    /// Has a process brought into the cgroup at `path`, which is the scope's or one below it.
+    pub(super) fn attach(&self, path: &Path, pid: i32) -> Result<()> {
+        let below: PathBuf = path.iter().skip_while(|name| *name != self.name.as_str()).skip(1).collect();
+        let below = Path::new("/").join(below).to_string_lossy().into_owned();
+        let pids = Value::Array("u".to_owned(), vec![Value::U32(pid as u32)]);
+        let arguments = [Value::text(&self.name), Value::Text(below), pids];
+        let attached = self.connect().and_then(|mut bus| bus.call(&MANAGER, "AttachProcessesToUnit", &arguments));
+        attached.map(drop).map_err(|failure| self.failed("cannot bring a process into it", &failure))
+    }
+
     /// Changes properties of the running scope, until it ends.
     pub(super) fn set(&self, properties: Vec<Property>) -> Result<()> {
         let arguments = [Value::text(&self.name), Value::Bool(true), list(properties)];
@@ -195,7 +205,8 @@ impl Unit {
     }
 
     fn connect(&self) -> bus::Result<Bus> {
-        Bus::connect(&address(self.user), PATIENCE)
+        let (address, peer) = address(self.user);
+        Bus::connect(&address, peer, PATIENCE)
     }
 
     fn failed(&self, what: &str, failure: &Failure) -> Error {
@@ -204,18 +215,24 @@ impl Unit {
     }
 }
 
-/// Where the bus is: as sd-bus looks for it.
-fn address(user: bool) -> String {
+/// Where the bus is, as sd-bus looks for it; or, where there is no bus, systemd's own socket.
+fn address(user: bool) -> (String, Peer) {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if !user {
-        return variable("DBUS_SYSTEM_BUS_ADDRESS")
-            .unwrap_or_else(|| "unix:path=/run/dbus/system_bus_socket".to_owned());
+    let (given, directory, bus) = match user {
+        false => (variable("DBUS_SYSTEM_BUS_ADDRESS"), "/run".to_owned(), "dbus/system_bus_socket"),
+        true => {
+            let own = || format!("/run/user/{}", rustix::process::getuid().as_raw());
+            (variable("DBUS_SESSION_BUS_ADDRESS"), variable("XDG_RUNTIME_DIR").unwrap_or_else(own), "bus")
+        }
+    };
+    if let Some(given) = given {
+        return (given, Peer::Bus);
     }
-    variable("DBUS_SESSION_BUS_ADDRESS").unwrap_or_else(|| {
-        let runtime = variable("XDG_RUNTIME_DIR");
-        let runtime = runtime.unwrap_or_else(|| format!("/run/user/{}", rustix::process::getuid().as_raw()));
-        format!("unix:path={runtime}/bus")
-    })
+    let (bus, private) = (format!("{directory}/{bus}"), format!("{directory}/systemd/private"));
+    match !Path::new(&bus).exists() && Path::new(&private).exists() {
+        true => (format!("unix:path={private}"), Peer::Systemd),
+        false => (format!("unix:path={bus}"), Peer::Bus),
+    }
 }
 
 /// Properties as systemd takes them.

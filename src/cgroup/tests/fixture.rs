@@ -33,7 +33,12 @@ impl Fixture {
         let top = format!("brig-test-{}-{name}", std::process::id());
         let path = PathBuf::from(format!("/{top}/container"));
         let mounts = host.hierarchies().iter().map(|hierarchy| hierarchy.mount_point.clone()).collect();
-        Some(Self { cgroup: Cgroup::plan(&host, Some(&path), "unused").unwrap(), top, mounts, children: Vec::new() })
+        Some(Self {
+            cgroup: Cgroup::plan(&host, Some(&path), "unused", false).unwrap(),
+            top,
+            mounts,
+            children: Vec::new(),
+        })
     }
 
     pub(super) fn created(name: &str) -> Option<Self> {

@@ -7,7 +7,7 @@ use super::super::*;
 use super::{HYBRID, UNIFIED, host};
 
 fn planned(texts: (&str, &str), wish: Option<&str>, controller: &str) -> String {
-    let cgroup = Cgroup::plan(&host(texts), wish.map(Path::new), "c1").unwrap();
+    let cgroup = Cgroup::plan(&host(texts), wish.map(Path::new), "c1", false).unwrap();
     let found = cgroup.paths().find(|(names, _)| names.split(',').any(|name| name == controller)).unwrap();
     found.1.display().to_string()
 }
@@ -38,17 +38,17 @@ fn absent_or_empty_is_the_id() {
 fn unsafe_paths_are_refused_with_a_pointer() {
     let long = "x".repeat(256);
     for wish in ["/a/../b", "..", "/", "./.", "/a\nb", long.as_str()] {
-        let error = Cgroup::plan(&host(HYBRID), Some(Path::new(wish)), "c1").unwrap_err();
+        let error = Cgroup::plan(&host(HYBRID), Some(Path::new(wish)), "c1", false).unwrap_err();
         assert_eq!((error.kind, error.pointer.as_deref()), (Kind::Config, Some("/linux/cgroupsPath")), "{wish}");
     }
     for id in ["", "..", "a/b", "/a"] {
-        assert_eq!(Cgroup::plan(&host(HYBRID), None, id).unwrap_err().kind, Kind::Invalid, "{id}");
+        assert_eq!(Cgroup::plan(&host(HYBRID), None, id, false).unwrap_err().kind, Kind::Invalid, "{id}");
     }
 }
 
 #[test]
 fn survives_its_record_on_disk() {
-    let cgroup = Cgroup::plan(&host(HYBRID), Some(Path::new("/a")), "c1").unwrap();
+    let cgroup = Cgroup::plan(&host(HYBRID), Some(Path::new("/a")), "c1", false).unwrap();
     let text = serde_json::to_string(&cgroup).unwrap();
     assert_eq!(serde_json::from_str::<Cgroup>(&text).unwrap(), cgroup);
 }
@@ -56,9 +56,9 @@ fn survives_its_record_on_disk() {
 #[test]
 fn tells_where_a_hierarchy_has_it() {
     let host = host(HYBRID);
-    let cgroup = Cgroup::plan(&host, Some(Path::new("/a")), "c1").unwrap();
+    let cgroup = Cgroup::plan(&host, Some(Path::new("/a")), "c1", false).unwrap();
     for hierarchy in host.hierarchies() {
-        assert_eq!(cgroup.directory_in(hierarchy), hierarchy.mount_point.join("a"));
+        assert_eq!(cgroup.directory_in(hierarchy), Some(hierarchy.mount_point.join("a")));
     }
     assert_eq!(cgroup.joined().count(), 8);
 }

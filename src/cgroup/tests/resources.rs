@@ -9,11 +9,11 @@ use super::super::*;
 use super::{ALL_CONTROLLERS, HYBRID, UNIFIED, host};
 
 fn v1() -> Cgroup {
-    Cgroup::plan(&host(HYBRID).with_unified(&["hugetlb"]), Some(Path::new("/c")), "c").unwrap()
+    Cgroup::plan(&host(HYBRID).with_unified(&["hugetlb"]), Some(Path::new("/c")), "c", false).unwrap()
 }
 
 fn v2() -> Cgroup {
-    Cgroup::plan(&host(UNIFIED).with_unified(ALL_CONTROLLERS), Some(Path::new("/c")), "c").unwrap()
+    Cgroup::plan(&host(UNIFIED).with_unified(ALL_CONTROLLERS), Some(Path::new("/c")), "c", false).unwrap()
 }
 
 fn resources(json: &str) -> LinuxResources {
@@ -249,7 +249,7 @@ fn unified() {
     }
     let (mounts, cgroups) = HYBRID;
     let v1 = Host::from_texts(mounts.split_once("41 31").unwrap().0, cgroups);
-    let v1 = Cgroup::plan(&v1, None, "c").unwrap();
+    let v1 = Cgroup::plan(&v1, None, "c", false).unwrap();
     assert_eq!(
         refusal(&v1, r#"{"unified": {"memory.high": "1"}}"#),
         (Kind::Unsupported, "unified/memory.high".to_owned())
@@ -258,7 +258,7 @@ fn unified() {
 
 #[test]
 fn a_missing_controller_is_named() {
-    let bare = Cgroup::plan(&host(UNIFIED), None, "c").unwrap();
+    let bare = Cgroup::plan(&host(UNIFIED), None, "c", false).unwrap();
     for (json, pointer, name) in [
         (r#"{"memory": {"limit": 5}}"#, "memory/limit", "no memory "),
         (r#"{"cpu": {"cpus": "0"}}"#, "cpu/cpus", "no cpuset "),

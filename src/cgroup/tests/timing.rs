@@ -20,7 +20,7 @@ fn cost_of_each_call() {
     .unwrap();
     let path = PathBuf::from(format!("/brig-test-{}-timing/container", std::process::id()));
     // The ancestor stays, as it does on a host with many containers.
-    let mut above = Cgroup::plan(&Host::detect().unwrap(), path.parent(), "unused").unwrap();
+    let mut above = Cgroup::plan(&Host::detect().unwrap(), path.parent(), "unused", false).unwrap();
     create(&mut above).unwrap();
 
     for gap in [0, 30] {
@@ -43,7 +43,7 @@ fn measure(path: &Path, resources: &LinuxResources, gap: Duration) {
         };
         let host = Host::detect().unwrap();
         lap(0);
-        let mut cgroup = Cgroup::plan(&host, Some(path), "unused").unwrap();
+        let mut cgroup = Cgroup::plan(&host, Some(path), "unused", false).unwrap();
         lap(1);
         create(&mut cgroup).unwrap();
         lap(2);

@@ -12,7 +12,7 @@ use oci_spec::runtime::{
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::layers::{self, Rule};
-use super::unknown;
+use super::{ranges, unknown};
 use crate::error::{Context, Error, Kind, Result};
 
 /// BPF_MAXINSNS of linux/bpf_common.h, and the size of struct sock_filter.
@@ -22,6 +22,19 @@ pub const INSTRUCTION_SIZE: usize = 8;
 
 /// Compiles the section.
 pub fn program(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
+    let program = by_number(seccomp)?;
+    let program = ranges::merge(&program).unwrap_or(program);
+    let instructions = program.len() / INSTRUCTION_SIZE;
+    if instructions > INSTRUCTIONS_MAX {
+        let message =
+            format!("becomes {instructions} instructions, more than the {INSTRUCTIONS_MAX} that the kernel allows");
+        return Err(Error::config("/linux/seccomp", message));
+    }
+    Ok(program)
+}
+
+/// As libseccomp has it: number by number.
+pub fn by_number(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
     let fallback = action(seccomp.default_action(), seccomp.default_errno_ret());
     let rules = rules(seccomp, fallback);
     let undecided = layers::undecided(&rules);
@@ -34,12 +47,6 @@ pub fn program(seccomp: &LinuxSeccomp) -> Result<Vec<u8>> {
         program.append(&mut layer);
     }
     program.append(&mut filter(seccomp, fallback, &last)?);
-    let instructions = program.len() / INSTRUCTION_SIZE;
-    if instructions > INSTRUCTIONS_MAX {
-        let message =
-            format!("becomes {instructions} instructions, more than the {INSTRUCTIONS_MAX} that the kernel allows");
-        return Err(Error::config("/linux/seccomp", message));
-    }
     Ok(program)
 }
 

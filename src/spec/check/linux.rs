@@ -130,6 +130,12 @@ pub fn device_rules(resources: &LinuxResources, problems: &mut Problems) {
 
 /// Limits that no version of cgroups has a meaning for. The rest is up to the cgroup at hand.
 pub fn ranges(resources: &LinuxResources, problems: &mut Problems) {
+    for (index, entry) in resources.hugepage_limits().iter().flatten().enumerate() {
+        if entry.limit() < 0 {
+            let message = format!("must be a number of bytes, not {}", entry.limit());
+            problems.add(format!("/linux/resources/hugepageLimits/{index}/limit"), message);
+        }
+    }
     if let Some(memory) = resources.memory() {
         for (member, value) in
             [("limit", memory.limit()), ("reservation", memory.reservation()), ("swap", memory.swap())]

@@ -13,7 +13,7 @@ mod scheduling;
 mod seccomp;
 mod sysctl;
 
-use oci_spec::runtime::{Hook, LinuxResources, Process, Spec};
+use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxResources, Process, Spec};
 
 pub use mounts::{is_bind, may_be_mounted_in_proc};
 pub use rdt::RESCTRL_NAMES;
@@ -41,6 +41,7 @@ const SPEC: &[fn(&Spec, &mut Problems)] = &[
     namespaces::host_names,
     has_process,
     process::mapped,
+    namespaces::root_is_mapped,
     mounts::destinations,
     mounts::sources,
     mounts::mappings,
@@ -99,6 +100,13 @@ pub fn process(process: &Process) -> Vec<Error> {
 pub fn resources(resources: &LinuxResources) -> Vec<Error> {
     let mut problems = Problems::default();
     run(RESOURCES, resources, &mut problems);
+    problems.0
+}
+
+/// What is wrong with a class of service.
+pub fn rdt(section: &LinuxIntelRdt) -> Vec<Error> {
+    let mut problems = Problems::default();
+    rdt::section(section, &mut problems);
     problems.0
 }
 

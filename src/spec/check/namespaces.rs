@@ -80,6 +80,18 @@ pub fn mappings(spec: &Spec, problems: &mut Problems) {
     }
 }
 
+/// Root of a new user namespace exists: it is who sets up the container.
+pub fn root_is_mapped(spec: &Spec, problems: &mut Problems) {
+    let Some(linux) = spec.linux().as_ref().filter(|_| is_new(spec, Type::User)) else { return };
+    for (at, mappings) in [("/linux/uidMappings", linux.uid_mappings()), ("/linux/gidMappings", linux.gid_mappings())] {
+        // Without any, or with an empty one, that is the mistake.
+        let mappings = mappings.as_deref().unwrap_or_default();
+        if !mappings.is_empty() && mappings.iter().all(|map| map.size() > 0) && !is_mapped(mappings, 0) {
+            problems.add(at, "does not map 0: it is root of the namespace who sets up the container");
+        }
+    }
+}
+
 /// No more ranges than the kernel takes.
 pub fn count(mappings: &[LinuxIdMapping], at: &str, problems: &mut Problems) {
     if mappings.len() > MAPPINGS_MAX {

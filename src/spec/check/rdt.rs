@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Checks of `linux.intelRdt`.
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxIntelRdt, Spec};
 
 use super::Problems;
 
@@ -10,7 +10,13 @@ pub const RESCTRL_NAMES: &[&str] = &["info", "mon_groups", "mon_data"];
 
 /// A class that can be one, and lines that are lines.
 pub fn intel_rdt(spec: &Spec, problems: &mut Problems) {
-    let Some(rdt) = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref()) else { return };
+    if let Some(rdt) = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref()) {
+        section(rdt, problems);
+    }
+}
+
+/// The same of the section alone.
+pub fn section(rdt: &LinuxIntelRdt, problems: &mut Problems) {
     let at = |member: &str| format!("/linux/intelRdt/{member}");
     if let Some(class) = rdt.clos_id().as_deref()
         && class != "/"

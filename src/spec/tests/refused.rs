@@ -191,6 +191,14 @@ fn what_is_missing() {
 }
 
 #[test]
+fn limits_of_huge_pages_are_not_negative() {
+    let limit = |limit: i64| json!([{ "pageSize": "2MB", "limit": limit }]);
+    let at = "/linux/resources/hugepageLimits";
+    refused(&[(at, limit(-1), "/linux/resources/hugepageLimits/0/limit", "must be a number of bytes, not -1")]);
+    load(with(&[(at, limit(0))]).as_bytes()).unwrap();
+}
+
+#[test]
 fn versions() {
     for version in
         ["1", "1.0", "one", "1.0.0.0", "01.0.0", "1.0.0-", "1.0.0+", "1.0.0-a..b", " 1.0.0", "1.0.x", "v1.0.0"]

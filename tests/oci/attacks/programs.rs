@@ -167,3 +167,27 @@ fn the_default_hides_the_host() {
     let seen = lab.sh(&script, edit::nothing);
     assert!(seen.lines().count() >= 4 && seen.lines().all(|line| line == "there"), "{seen}");
 }
+
+/// CVE-2021-43784: more mounts than a length of 16 bits can tell, behind which come the namespaces. All are made, and the
+/// container is in its user namespace.
+#[test]
+fn a_hundred_kilobytes_of_mounts() {
+    const COUNT: usize = 600;
+    let lab = lab();
+    let script = "grep -c ' /tmp/many/' /proc/self/mountinfo; cat /proc/self/uid_map; \
+        (mount -t tmpfs tmpfs /mnt || : > /proc/sys/kernel/hostname) 2>/dev/null || echo confined";
+    lab.write(&["sh", "-c", script], |spec| {
+        edit::user_namespace(spec);
+        edit::mount(spec, "/tmp", "tmpfs", "tmpfs", &["mode=1777"]);
+        for index in 0..COUNT {
+            edit::mount(spec, &format!("/tmp/many/{index}/{}", "x".repeat(180)), "tmpfs", "tmpfs", &["ro", "size=4k"]);
+        }
+    });
+    let size = fs::metadata(lab.bundle().join("config.json")).unwrap().len();
+    assert!(size > 100_000, "{size}");
+    edit::give_away(&lab.rootfs());
+    let seen = lab.run().success();
+    let words: Vec<_> = seen.split_whitespace().collect();
+    assert_eq!(words, [&COUNT.to_string(), "0", "100000", "65536", "confined"]);
+    lab.assert_clean();
+}

@@ -241,7 +241,7 @@ fn offsets_that_clocks_cannot_have_are_refused() {
         // What only the kernel knows: the clock would be before 0.
         (
             json!({ "monotonic": { "secs": -4_000_000_000_i64 } }),
-            [": ", "cannot write the value: Math result not representable"],
+            [": ", "cannot write the value: Numerical result out of range"],
         ),
     ] {
         lab.write(&["true"], |spec| {

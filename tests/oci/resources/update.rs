@@ -204,7 +204,7 @@ fn what_makes_no_sense_is_named() {
         (&["--cpuset-mems", "900"], "/cpu/mems: "),
         (&["--memory", "64m", "--memory-swap", "32m"], "/memory/swap: 33554432 is less than the 67108864"),
         (&["--pids-limit", "-9"], "/pids/limit: -9 is negative"),
-        (&["--l3-cache-schema", "L3:0=f"], "--l3-cache-schema"),
+        (&["--l3-cache-schema", "L3:0=f"], "created without linux.intelRdt"),
         (&["--resources", "/nonexistent"], "--resources: cannot read /nonexistent"),
         (&["--resources", "/nonexistent", "--memory", "5"], "--memory"),
         (&[], ""),
