@@ -3,6 +3,7 @@
 //! update is all or nothing. What each version of cgroups makes of a field is in `table`.
 
 mod effects;
+mod rows;
 mod table;
 mod update;
 

@@ -102,23 +102,14 @@ pub fn rlimits(process: &Process, problems: &mut Problems) {
     }
 }
 
-/// `capabilities`: what is effective must be permitted, and what is ambient permitted and inheritable
-/// (capabilities(7)). The names are checked by their type.
+/// `capabilities`: what is effective must be permitted (capabilities(7)). The names are checked by their type.
 pub fn capabilities(process: &Process, problems: &mut Problems) {
     let Some(capabilities) = process.capabilities() else { return };
-    let (permitted, inheritable) = (capabilities.permitted(), capabilities.inheritable());
-    for (name, set, within, words) in [
-        ("effective", capabilities.effective(), &[permitted][..], "permitted"),
-        ("ambient", capabilities.ambient(), &[permitted, inheritable], "permitted and inheritable"),
-    ] {
-        let lacks = |capability: &&Capability| {
-            within.iter().any(|within| within.as_ref().is_none_or(|within| !within.contains(*capability)))
-        };
-        let missing = set.iter().flatten().filter(lacks).map(|capability| format!("CAP_{capability}"));
-        if let Some(first) = missing.min() {
-            let message = format!("{first} cannot be {name} without being {words} as well");
-            problems.add(format!("/process/capabilities/{name}"), message);
-        }
+    let permitted = |capability: &Capability| capabilities.permitted().iter().flatten().any(|one| one == capability);
+    let effective = capabilities.effective().iter().flatten();
+    if let Some(first) = effective.filter(|one| !permitted(one)).map(|one| format!("CAP_{one}")).min() {
+        let message = format!("{first} cannot be effective without being permitted as well");
+        problems.add("/process/capabilities/effective", message);
     }
 }
 

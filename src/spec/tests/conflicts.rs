@@ -117,7 +117,6 @@ fn of_processes() -> Vec<Conflict> {
     let limit = json!({ "type": "RLIMIT_CORE", "soft": 1, "hard": 2 });
     vec![
         conflict(&all, set("permitted", json!([])), "/process/capabilities/effective", "without being permitted"),
-        conflict(&all, set("inheritable", json!([])), "/process/capabilities/ambient", "as well"),
         conflict(
             &[("/process/rlimits", json!([limit]))],
             ("/process/rlimits/0/soft", json!(3)),

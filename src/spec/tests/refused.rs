@@ -236,18 +236,6 @@ fn processes() {
             "/process/capabilities/effective",
             "CAP_CHOWN cannot be effective without being permitted",
         ),
-        (
-            "/process/capabilities/ambient",
-            json!(["CAP_KILL"]),
-            "/process/capabilities/ambient",
-            "CAP_KILL cannot be ambient without being permitted and inheritable",
-        ),
-        (
-            "/process/capabilities",
-            json!({ "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"] }),
-            "/process/capabilities/ambient",
-            "without being permitted and inheritable",
-        ),
         ("/process/oomScoreAdj", json!(-1001), "/process/oomScoreAdj", "from -1000 to 1000, not -1001"),
         ("/process/oomScoreAdj", json!(1001), "/process/oomScoreAdj", "from -1000 to 1000, not 1001"),
         ("/hooks/createRuntime/-", json!({ "path": "x" }), "/hooks/createRuntime/0/path", "not an absolute path"),

@@ -186,7 +186,7 @@ fn capabilities_are_exactly_those_of_the_spec() {
     let raw = json!(["CAP_NET_RAW"]);
     let all = NET_RAW | KILL;
     // uid, what is in config.json, and the five sets of the program after execve(2).
-    let table: [(u32, Value, [u64; 5]); 7] = [
+    let table: [(u32, Value, [u64; 5]); 8] = [
         (
             0,
             json!({ "bounding": both, "permitted": both, "effective": raw, "inheritable": raw }),
@@ -199,6 +199,12 @@ fn capabilities_are_exactly_those_of_the_spec() {
         (
             1000,
             json!({ "bounding": both, "permitted": both, "effective": both, "inheritable": raw, "ambient": raw }),
+            [NET_RAW, NET_RAW, NET_RAW, all, NET_RAW],
+        ),
+        // What cannot be ambient is left out.
+        (
+            1000,
+            json!({ "bounding": both, "permitted": both, "effective": both, "inheritable": raw, "ambient": both }),
             [NET_RAW, NET_RAW, NET_RAW, all, NET_RAW],
         ),
         (1000, json!({}), [0; 5]),
@@ -217,6 +223,18 @@ fn capabilities_are_exactly_those_of_the_spec() {
             assert_eq!(seen, expected, "uid {uid}, {sets}, {:?}", SETS.map(|(_, name)| name));
         }
     }
+}
+
+/// The configurations that `runc spec` wrote for years ask for ambient capabilities and for none that is inheritable.
+#[test]
+fn capabilities_that_cannot_be_ambient_are_warned_of() {
+    let lab = lab();
+    lab.write(&["true"], |spec| spec["process"]["capabilities"]["ambient"] = json!(["CAP_KILL"]));
+    let log = lab.path.join("log");
+    let run = ["--log", log.to_str().unwrap(), "--log-format", "json", "run", &lab.id("run")];
+    lab.brig(&run).success();
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains(r#""level":"warning""#) && text.contains("/process/capabilities/ambient: "), "{text}");
 }
 
 #[test]
