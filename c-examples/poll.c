@@ -19,11 +19,11 @@
 #include <brig.h>
 
 /* Whatever fails ends this program; what a longer one would free, the kernel does here. */
-static void must(brig_status status, brig_error *error)
+static void must(brig_status status, brig_error **error)
 {
     if (status == BRIG_OK)
         return;
-    fprintf(stderr, "poll: %s\n", brig_error_message(error));
+    fprintf(stderr, "poll: %s\n", brig_error_message(*error));
     exit(EXIT_FAILURE);
 }
 
@@ -82,13 +82,13 @@ int main(int argc, char **argv)
     }
     options.bundle = argv[1];
     snprintf(id, sizeof id, "poll-%d", (int)getpid());
-    must(brig_runtime_open(NULL, &runtime, &error), error);
-    must(brig_container_create(runtime, argc == 3 ? argv[2] : id, &options, &container, &error), error);
-    must(brig_container_init(container, &init, &error), error);
-    must(brig_process_pidfd(init, &pidfd, &error), error);
+    must(brig_runtime_open(NULL, &runtime, &error), &error);
+    must(brig_container_create(runtime, argc == 3 ? argv[2] : id, &options, &container, &error), &error);
+    must(brig_container_init(container, &init, &error), &error);
+    must(brig_process_pidfd(init, &pidfd, &error), &error);
     if (brig_process_console(init, &console, &error) != BRIG_OK) {
         brig_container_delete(container, BRIG_DELETE_FORCE, NULL);
-        must(BRIG_ERR_NOT_FOUND, error);
+        must(BRIG_ERR_NOT_FOUND, &error);
     }
 
     /* Our own terminal, if it is one, only shows the container's: the same size, and no interpretation of its own. */
@@ -111,6 +111,6 @@ int main(int argc, char **argv)
     /* What we created, we delete; the answer of wait is there already. */
     brig_status waited = started == BRIG_OK ? brig_process_wait(init, -1, &end, &error) : started;
     brig_container_delete(container, BRIG_DELETE_FORCE, NULL);
-    must(waited, error);
+    must(waited, &error);
     return end.signal ? 128 + end.signal : end.code;
 }

@@ -18,11 +18,11 @@
 #include <brig.h>
 
 /* Whatever fails ends this program; what a longer one would free, the kernel does here. */
-static void must(brig_status status, brig_error *error)
+static void must(brig_status status, brig_error **error)
 {
     if (status == BRIG_OK)
         return;
-    fprintf(stderr, "stats: %s\n", brig_error_message(error));
+    fprintf(stderr, "stats: %s\n", brig_error_message(*error));
     exit(EXIT_FAILURE);
 }
 
@@ -47,7 +47,7 @@ static void print_all(brig_runtime *runtime)
     brig_error *error = NULL;
     char *json;
 
-    must(brig_runtime_stats(runtime, NULL, 0, &json, &error), error);
+    must(brig_runtime_stats(runtime, NULL, 0, &json, &error), &error);
     for (const char *at = strstr(json, start), *end; at; at = *end ? end : NULL) {
         const char *next = strstr(at + 1, start);
         end = next ? next : json + strlen(json);
@@ -73,13 +73,13 @@ int main(int argc, char **argv)
     struct pollfd file = { .events = POLLIN };
     long long next = now_ms(), end = argc > 1 ? next + 1000LL * atoi(argv[1]) : -1;
 
-    must(brig_runtime_open(argc > 2 ? argv[2] : NULL, &runtime, &error), error);
-    must(brig_runtime_monitor(runtime, NULL, 0, 0, &monitor, &error), error);
-    must(brig_monitor_fd(monitor, &file.fd, &error), error);
+    must(brig_runtime_open(argc > 2 ? argv[2] : NULL, &runtime, &error), &error);
+    must(brig_runtime_monitor(runtime, NULL, 0, 0, &monitor, &error), &error);
+    must(brig_monitor_fd(monitor, &file.fd, &error), &error);
     for (;;) {
         char *event;
         for (;;) {
-            must(brig_monitor_next(monitor, &event, &error), error);
+            must(brig_monitor_next(monitor, &event, &error), &error);
             if (!event)
                 break;
             printf("%s\n", event);

@@ -47,7 +47,18 @@ def spawn():
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.exit(spawn())'
 
-make --silent --no-print-directory -C c-examples clean all CFLAGS='-std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror'
+make --silent --no-print-directory -C c-examples clean all CFLAGS='-std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror' \
+    CXXFLAGS='-std=c++17 -O2 -Wall -Wextra -Werror'
+PYTHONPATH=$PWD/bindings/python
+export PYTHONPATH PYTHONDONTWRITEBYTECODE=1
+
+# A person reads them from top to bottom, and every one of them is run below.
+for example in c-examples/*.c c-examples/*.cpp c-examples/*.py; do
+    if [ "$(wc -l < "$example")" -ge 120 ] || ! grep -q "^expect \"${example##*/}" "$0"; then
+        failed=1
+        echo "FAILED  $example has 120 lines or more, or is not tested"
+    fi
+done
 echo word > "$work/in"
 expect "run.c" 7 "user 0" c-examples/run "$work/files"
 expect "poll.c between pipes" 7 "got word" c-examples/poll "$work/terminal"
@@ -57,6 +68,38 @@ expect "poll.c without a terminal in the bundle" 1 "poll: there is no terminal, 
 expect "poll.py: the terminal" 0 "got word" c-examples/poll.py "$work/terminal"
 expect "poll.py: the exec" 0 "exec ended with 3: hello from exec" c-examples/poll.py "$work/terminal"
 expect "poll.py: the end" 0 "init ended with 7" c-examples/poll.py "$work/terminal"
+expect "poll.py without a terminal in the bundle" 1 "poll.py: there is no terminal, or it was taken already" \
+    c-examples/poll.py "$work/files"
+expect "cpp.cpp" 7 "cpp: ended with 7" c-examples/cpp "$work/files"
+expect "cpp.cpp: an exception" 1 \
+    'cpp: bundle: cannot open /no/such/bundle: No such file or directory (status -10, field "")' \
+    c-examples/cpp /no/such/bundle
+
+bundle nap 'sleep 0.2; exit 7' files
+expect "loop.c: the ends" 0 "4" sh -c "c-examples/loop '$work/nap' | grep -c 'ended with 7'"
+expect "loop.c: the events" 0 "3" sh -c "c-examples/loop '$work/nap' 3 | grep -c '\"status\":\"running\"'"
+
+# Half of the time it has a processor for itself, then a fifth of one.
+bundle busy 'while :; do :; done' files
+expect "limit.c: the limit" 0 'now {"cpu":{"quota":20000,"period":100000}}' \
+    c-examples/limit "$work/busy" '{"cpu":{"quota":20000,"period":100000}}' 5
+percent=$(sed -n 's/^ *\([0-9]*\)\.. % of a processor.*/\1/p' "$work/out" | tail -n 1)
+if [ "${percent:-100}" -gt 30 ]; then
+    failed=1
+    echo "FAILED  limit.c: still $percent % of a processor"
+fi
+expect "limit.c: no such limit" 1 \
+    'limit: cannot set the limits: /cpu/quota: must be a whole number from -9223372036854775808 to 9223372036854775807, not "x"' \
+    c-examples/limit "$work/busy" '{"cpu":{"quota":"x"}}' 1
+
+bundle sleep 'sleep 1000' files
+export BRIG_ROOT=$work/root
+brig --root "$BRIG_ROOT" create --bundle "$work/sleep" "exec-$$" < /dev/null > /dev/null 2>&1
+brig --root "$BRIG_ROOT" start "exec-$$"
+expect "exec.c" 3 "11 bytes:" c-examples/exec "exec-$$" sh -c 'read line; echo "got \"$line\""; exit 3'
+expect "exec.c: a program that is not there" 127 "exec: /args/0: /no/such/program: no such file or directory" \
+    c-examples/exec "exec-$$" /no/such/program
+brig --root "$BRIG_ROOT" delete --force "exec-$$"
 
 # It outlives the first lines of the example, and ends before the last ones.
 bundle watched 'sleep 2' files

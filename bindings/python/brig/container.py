@@ -86,6 +86,26 @@ class Container:
         else:
             self._call("brig_container_update_rdt", as_json(resources), as_json(intel_rdt))
 
+    def checkpoint(
+        self,
+        image_dir: Path,
+        *,
+        work_dir: Optional[Path] = None,
+        parent_path: Optional[Path] = None,
+        flags: int = 0,
+        cancel: Optional[Cancel] = None,
+    ) -> None:
+        """Writes its processes to images, for `Runtime.restore()`, and ends them; `flags` is any of CHECKPOINT_*."""
+        options = _abi.CheckpointOptions(
+            size=ctypes.sizeof(_abi.CheckpointOptions),
+            image_dir=encoded(image_dir),
+            work_dir=encoded(work_dir),
+            parent_path=encoded(parent_path),
+            flags=flags,
+            cancel_fd=cancel.fileno() if cancel else 0,
+        )
+        self._call("brig_container_checkpoint", byref(options))
+
     def stats(self) -> Dict[str, Any]:
         """What it has used; docs/events.md has the fields."""
         stats: Dict[str, Any] = self._parsed("brig_container_stats")

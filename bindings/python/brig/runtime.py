@@ -117,6 +117,46 @@ class Runtime:
         stdio.given()
         return Container(handle, id, stdio)
 
+    def restore(
+        self,
+        id: str,
+        image_dir: Path,
+        bundle: Optional[Path] = None,
+        *,
+        spec: Optional[Spec] = None,
+        rootfs: Optional[Path] = None,
+        work_dir: Optional[Path] = None,
+        stdin: File = None,
+        stdout: File = None,
+        stderr: File = None,
+        flags: int = 0,
+        cancel: Optional[Cancel] = None,
+    ) -> Container:
+        """Creates a container out of the images of `Container.checkpoint()`; it runs when this returns.
+
+        `flags` is any of RESTORE_*, and those of CHECKPOINT_* that are for a restore too.
+        """
+        options = _abi.RestoreOptions(
+            size=ctypes.sizeof(_abi.RestoreOptions),
+            bundle=encoded(bundle),
+            spec=None if spec is None else as_json(spec),
+            rootfs=encoded(rootfs),
+            image_dir=encoded(image_dir),
+            work_dir=encoded(work_dir),
+            flags=flags,
+            cancel_fd=cancel.fileno() if cancel else 0,
+        )
+        stdio = Stdio(stdin, stdout, stderr)
+        options.stdio = stdio.array
+        try:
+            with self._handle as pointer:
+                handle = Handle("container", "brig_container_restore", pointer, encoded(id), byref(options))
+        except BaseException:
+            stdio.close()
+            raise
+        stdio.given()
+        return Container(handle, id, stdio)
+
     def plan(self, id: str, bundle: Optional[Path] = None, *, spec: Optional[Spec] = None, flags: int = 0) -> str:
         """What `create()` would do, a step a line, for people to read."""
         options, _stdio, _kept = self._options(bundle, spec, None, (None, None, None), (), flags, None)
