@@ -57,6 +57,7 @@ stage() {
     mkdir -p "$job/tree$PWD/target" target
     cc -std=c11 -D_GNU_SOURCE -O1 -static -pthread -o "$job/tree$PWD/target/checkpoint-worker" \
         tests/oci/checkpoint/worker.c || return
+    cc -std=c11 -D_GNU_SOURCE -O1 -static -o "$job/hold" tests/vm/hold.c || return
     mkdir -p "$job/tree$PWD/tests/oci" "$job/tree$PWD/cli" "$job/tree$PWD/docs"
     cp -r tests/oci/plans "$job/tree$PWD/tests/oci/"
     cp -r tests/table "$job/tree$PWD/tests/"
@@ -70,6 +71,7 @@ script() {
     # The kernel patches its scheduler for the first CPU quota, and back after the last one; under emulation another
     # processor may trip over that while it runs the same code. This one stays.
     echo 'mkdir /sys/fs/cgroup/quota && echo 50000 100000 > /sys/fs/cgroup/quota/cpu.max'
+    echo '/job/hold &'
     echo 'modprobe -a loop bfq && echo bfq > /sys/block/loop0/queue/scheduler'
     echo 'cp -r /job/tree/. / && cd /tmp && read -r up _ < /proc/uptime && echo "test-vm: the guest was up in $up s"'
     echo 'status=0'

@@ -134,6 +134,8 @@ static void memory(unsigned long megabytes)
     size_t size = megabytes << 20, pages = size / 4096;
     unsigned long *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(area != MAP_FAILED, "mmap");
+    /* A huge page that is written to at one place has changed as a whole. */
+    must(madvise(area, size, MADV_NOHUGEPAGE) == 0 || errno == EINVAL, "madvise");
     for (size_t page = 0; page < pages; page++)
         area[page * 512] = page + 1;
     for (unsigned long number = 1;; number++) {
