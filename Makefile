@@ -27,7 +27,7 @@ SYSTEM_LIBS := -lutil -lrt -lpthread -lm -ldl
 EXPORTS  = $(shell sed -n 's/^ *\(brig_[a-z_]*\);$$/\1/p' abi/brig.map)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-vm picture soak spec-table compare fuzz bench build install uninstall documents header abi check clean deps deps-test deps-vm deps-check deps-bench FORCE
+.PHONY: help demo test test-vm picture soak spec-table compare fuzz bench build install uninstall documents header abi abi-baseline check clean deps deps-test deps-vm deps-check deps-bench FORCE
 
 help: ## Says what there is (the default)
 	@echo 'make TARGET, where TARGET is one of:'
@@ -102,6 +102,9 @@ header: ## Writes include/brig.h from src/ffi, and what is made from it
 
 abi: build ## Holds header, abi/brig.map and the library's exports against each other
 	$(CARGO) xtask abi --check
+
+abi-baseline: deps-test ## Promises the ABI as it is now, for a release: see docs/abi.md
+	@tests/abi/promise.sh --write
 
 check: deps-check build ## Format, lints, docs, header and exports: all that is not a test
 	$(CARGO) fmt --all --check

@@ -26,6 +26,7 @@ test  command:ip         iproute2
 test  command:iptables   iptables
 test  command:newuidmap  uidmap
 test  command:valgrind   valgrind
+test  command:abidiff    abigail-tools
 test  command:mandoc     mandoc
 test  command:zsh        zsh
 test  command:fish       fish

@@ -39,6 +39,8 @@ part "a crash of the command" cargo test --quiet --package brig-cli --features f
 part "the header in every dialect" tests/c/header.sh
 part "header, map and exports agree" cargo xtask abi --check
 part "the header is what src/ffi says" cargo xtask header --check
+part "the ABI is what was promised" tests/abi/promise.sh
+part "what would break the promise is noticed" tests/abi/gate.sh
 part "Rust clients see the C ABI and nothing else" tests/abi/surface.sh
 part "the documentation names what is there" tests/docs.sh
 part "the published schema of the specification" /usr/bin/python3 -W ignore tests/schema/check.py build/libbrig.so

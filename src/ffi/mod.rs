@@ -11,6 +11,8 @@ mod checkpoint;
 mod container;
 mod error;
 mod exec;
+#[cfg(test)]
+mod layout;
 mod library;
 mod monitor;
 mod process;
