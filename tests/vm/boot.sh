@@ -7,7 +7,7 @@
 #
 # VM_ACCEL    how to run its code: tcg, which works everywhere, or kvm (default: tcg)
 # VM_MEMORY   its memory in MB (default: 3072)
-# VM_PATIENCE how many seconds it may run (default: 1200)
+# VM_PATIENCE how many seconds it may run (default: 2400)
 set -euo pipefail
 
 directory=${1:?usage: boot.sh DIR JOB RESULTS}
@@ -32,7 +32,7 @@ noise='^guest-status: \|sysrq: Power Off\|reboot: Power down'
 
 set +e
 # What the guest writes to its image stays in a temporary file of QEMU's (snapshot=on).
-timeout -k 5 "${VM_PATIENCE:-1200}" qemu-system-x86_64 -accel "$accel" -machine q35 -cpu max \
+timeout -k 5 "${VM_PATIENCE:-2400}" qemu-system-x86_64 -accel "$accel" -machine q35 -cpu max \
     -smp "$(nproc)" -m "${VM_MEMORY:-3072}" -nodefaults -no-user-config -display none -no-reboot -serial stdio \
     -kernel "$directory/vmlinuz" -initrd "$directory/initrd" -append "$append" \
     -drive "if=none,id=root,file=$directory/root.ext4,format=raw,snapshot=on,cache=unsafe" \
