@@ -104,11 +104,9 @@ brig --root "$BRIG_ROOT" delete --force "exec-$$"
 # With a CRIU that works on this kernel.
 criu=$(scripts/criu.sh target/criu)
 bundle counts 'i=0; while :; do i=$((i + 1)); echo $i > /dev/null; sleep 0.01; done' files
-words='s/^\(last\|restore\) .*/\1/; s/.*"status": *"\([a-z]*\)".*/\1/'
-for shown in last restore running; do
-    expect "checkpoint.c: $shown" 0 "$shown" sh -c "rm -rf '$work/images' && \
-        PATH='$criu${criu:+:}$PATH' c-examples/checkpoint '$work/counts' '$work/images' | sed '$words'"
-done
+words='s/^\(last\|restore\) .*/\1/p; s/.*"status": *"\([a-z]*\)".*/\1/p'
+expect "checkpoint.c" 0 "last restore running" sh -c "PATH='$criu${criu:+:}$PATH' \
+    c-examples/checkpoint '$work/counts' '$work/images' | sed -n '$words' | paste -s -d ' '"
 
 # It outlives the first lines of the example, and ends before the last ones.
 bundle watched 'sleep 2' files
