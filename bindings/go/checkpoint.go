@@ -58,14 +58,11 @@ func (c *Container) Checkpoint(ctx context.Context, options CheckpointOptions) e
 	if given.parent_path, err = m.text(options.ParentPath); err != nil {
 		return err
 	}
-	cancel, stop, err := cancelFile(ctx)
+	stop, err := cancelFile(ctx, &given.cancel_fd)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if cancel != nil {
-		given.cancel_fd = C.int(cancel.Fd())
-	}
 	return because(ctx, c.call(func(object *C.brig_container, failed **C.brig_error) C.brig_status {
 		return C.brig_container_checkpoint(object, &given, failed)
 	}))
@@ -112,14 +109,11 @@ func (r *Runtime) Restore(ctx context.Context, id string, options RestoreOptions
 	if given.rootfs, err = m.text(options.Rootfs); err != nil {
 		return nil, err
 	}
-	cancel, stop, err := cancelFile(ctx)
+	stop, err := cancelFile(ctx, &given.cancel_fd)
 	if err != nil {
 		return nil, err
 	}
 	defer stop()
-	if cancel != nil {
-		given.cancel_fd = C.int(cancel.Fd())
-	}
 	files, err := newStdio(options.Stdin, options.Stdout, options.Stderr)
 	if err != nil {
 		return nil, err

@@ -55,14 +55,11 @@ func (c *Container) Exec(ctx context.Context, options ExecOptions) (*Process, er
 	}
 	given.flags |= flag(options.IgnorePaused, C.BRIG_EXEC_IGNORE_PAUSED)
 	given.flags |= flag(options.SeccompFD, C.BRIG_EXEC_SECCOMP_FD)
-	cancel, stop, err := cancelFile(ctx)
+	stop, err := cancelFile(ctx, &given.cancel_fd)
 	if err != nil {
 		return nil, err
 	}
 	defer stop()
-	if cancel != nil {
-		given.cancel_fd = C.int(cancel.Fd())
-	}
 	files, err := newStdio(options.Stdin, options.Stdout, options.Stderr)
 	if err != nil {
 		return nil, err

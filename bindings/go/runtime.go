@@ -208,14 +208,11 @@ func (r *Runtime) Create(ctx context.Context, id string, options CreateOptions) 
 	if err != nil {
 		return nil, err
 	}
-	cancel, stop, err := cancelFile(ctx)
+	stop, err := cancelFile(ctx, &given.cancel_fd)
 	if err != nil {
 		return nil, err
 	}
 	defer stop()
-	if cancel != nil {
-		given.cancel_fd = C.int(cancel.Fd())
-	}
 	files, err := newStdio(options.Stdin, options.Stdout, options.Stderr)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,9 @@
 
 package brig
 
+// #include <brig.h>
+import "C"
+
 import (
 	"context"
 	"errors"
@@ -58,16 +61,16 @@ func until(ctx context.Context, fd int, ready func() bool) error {
 	return err
 }
 
-// cancelFile gives a file that becomes readable when the context is done; nil if it never is. The second result ends
-// that.
-func cancelFile(ctx context.Context) (*os.File, func(), error) {
+// cancelFile sets an option to a file that becomes readable when the context is done, if it ever is. The result ends that.
+func cancelFile(ctx context.Context, fd *C.int) (func(), error) {
 	if ctx.Done() == nil {
-		return nil, func() {}, nil
+		return func() {}, nil
 	}
 	reader, writer, err := os.Pipe()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	*fd = C.int(reader.Fd())
 	over, finished := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -77,7 +80,7 @@ func cancelFile(ctx context.Context) (*os.File, func(), error) {
 		}
 		writer.Close()
 	}()
-	return reader, func() {
+	return func() {
 		close(over)
 		<-finished
 		reader.Close()

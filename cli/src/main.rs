@@ -2,8 +2,9 @@
 //! The `brig` command: an OCI runtime's command line over libbrig, and a client of its C ABI like any other.
 //!
 //! The way through: `argv` and `arguments` understand the command line, `commands` has a file for each
-//! command, and these call `ffi`, the library made safe. `launch` is what create and run share, `images` what checkpoint and
-//! restore share, `handover` what goes out of all of them; `foreground` and `terminal` are what run and exec do until the process ends.
+//! command, and these call `ffi`, the library made safe. `launch` is what create and run share, `images` what checkpoint
+//! and restore share, `handover` what goes out of all of them; `foreground` and `terminal` are what run and exec do until
+//! the process ends.
 
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), no_main)]
